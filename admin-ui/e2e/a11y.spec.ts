@@ -1,0 +1,89 @@
+// Every screen with axe, in both themes and both widths, with data, empty and failing; no exclusions.
+import AxeBuilder from '@axe-core/playwright'
+import type { Page } from '@playwright/test'
+import { expect, expectNoOverflow, ready, screens, setScenario, test } from './harness.ts'
+
+const tags = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa']
+
+async function audit(page: Page, name: string): Promise<void> {
+  const { violations } = await new AxeBuilder({ page }).withTags(tags).analyze()
+  const found = violations.map(
+    item =>
+      `${name}: ${item.id}: ${item.nodes
+        .map(node => node.target.join(' '))
+        .slice(0, 3)
+        .join(' | ')}`,
+  )
+  expect(found).toEqual([])
+}
+
+for (const width of [1440, 390] as const) {
+  const narrow = width === 390
+  test.describe(`at ${width} px`, () => {
+    test.use({ viewport: { width, height: narrow ? 844 : 900 }, ...(narrow ? { hasTouch: true, isMobile: true } : {}) })
+    for (const { path, heading } of screens) {
+      test(`${path} is accessible and fits`, async ({ page }) => {
+        await page.goto(path)
+        await ready(page, heading)
+        await expectNoOverflow(page)
+        for (const theme of ['light', 'dark'] as const) {
+          await page.emulateMedia({ colorScheme: theme })
+          await audit(page, theme)
+        }
+        // The states without data reuse the same parts; the phone is where they break first.
+        for (const scenario of narrow ? ['empty', 'error'] : []) {
+          await setScenario(page, scenario)
+          await page.reload()
+          await ready(page, heading)
+          await expectNoOverflow(page)
+          await audit(page, scenario)
+        }
+      })
+    }
+
+    const dialogs: [string, string][] = [
+      ['/admin/fusion?panel=test', 'Test prompt'],
+      ['/admin/fusion?panel=review', 'Enable clawrouter/fusion'],
+      ['/admin/fusion?panel=history', 'History of default'],
+      ['/admin/models?wizard=1', 'Connect local endpoint'],
+      ['/admin/keys?new=1', 'Create key'],
+      ['/admin/policies?new=1', 'New policy'],
+    ]
+    for (const [path, name] of dialogs) {
+      test(`dialog ${name} is accessible and fits`, async ({ page }) => {
+        await page.goto(path)
+        const dialog = page.getByRole('dialog', { name })
+        await expect(dialog).toBeVisible()
+        await expect(page.getByRole('status', { name: 'Loading' })).toHaveCount(0)
+        for (const theme of ['light', 'dark'] as const) {
+          await page.emulateMedia({ colorScheme: theme })
+          await audit(page, theme)
+        }
+        const box = await dialog.boundingBox()
+        expect(box && box.x >= 0 && box.x + box.width <= width).toBe(true)
+      })
+    }
+  })
+}
+
+test.describe('signed out', () => {
+  test.use({ scenario: 'out' })
+  for (const width of [1440, 390]) {
+    test(`sign-in is accessible at ${width} px`, async ({ page }) => {
+      await page.setViewportSize({ width, height: 844 })
+      await page.goto('/admin')
+      await expect(page.getByLabel('Admin token')).toBeVisible()
+      await audit(page, 'sign-in')
+      await expectNoOverflow(page)
+    })
+  }
+})
+
+test('reflows at 320 px, as at 400 % zoom', async ({ page }) => {
+  await page.setViewportSize({ width: 320, height: 640 })
+  for (const { path, heading } of screens) {
+    await page.goto(path)
+    await ready(page, heading)
+    await expectNoOverflow(page)
+  }
+})

@@ -1,0 +1,112 @@
+// Turn fusion on safely: see who gets it, fix what blocks, test, review, enable, turn off.
+import { expect, ready, test } from '../harness.ts'
+
+test('a draft is checked for every policy and blocked calls lead to their fix', async ({ page }) => {
+  await page.goto('/admin/fusion')
+  await ready(page, /Fusion profile/)
+  const readiness = page.getByRole('region', { name: 'Live readiness' })
+  await expect(readiness.getByText('Policy team-research does not allow provider local.')).toBeVisible()
+  await expect(page.getByRole('button', { name: /Step 2.*2 of 4 policies/ })).toBeVisible()
+  await expect(
+    page.getByRole('region', { name: 'Who will see clawrouter/fusion' }).getByText('Will be hidden'),
+  ).toBeVisible()
+  await readiness.getByRole('link', { name: 'Allow local in team-research' }).click()
+  await ready(page, 'Policies')
+  await expect(page.getByLabel('Allow providers')).toHaveValue('openai anthropic deepseek local')
+  await expect(page.getByText(/Gains 2 models: local\/qwen3:8b/)).toBeVisible()
+  await page.getByRole('button', { name: 'Save policy' }).click()
+  await expect(page.getByText(/Policy team-research saved, revision 6/)).toBeVisible()
+})
+
+test('an edit is saved as a draft, checked, tested, reviewed and enabled; the kill switch can be undone', async ({
+  page,
+}) => {
+  await page.goto('/admin/fusion')
+  await ready(page, /Fusion profile/)
+  const saved = page.waitForRequest(request => request.method() === 'PUT' && request.url().endsWith('/draft'))
+  const adviser = page.getByRole('combobox', { name: 'Adviser 1' })
+  await adviser.fill('haiku')
+  await page.getByRole('option', { name: /claude-haiku/ }).click()
+  expect((await saved).postDataJSON().draft.advisers[0].model).toBe('anthropic/claude-haiku-4-5')
+  await expect(page.getByText('4 unpublished changes')).toBeVisible()
+
+  await page.keyboard.press('Escape')
+  await page.locator('body').click({ position: { x: 5, y: 5 } })
+  await page.keyboard.press('t')
+  const drawer = page.getByRole('dialog', { name: 'Test prompt' })
+  await drawer.getByRole('button', { name: 'Retries' }).click()
+  await expect(drawer.getByText(/5 calls, at most \$0.0241/)).toBeVisible()
+  await drawer.getByRole('button', { name: /^Run/ }).click()
+  await expect(drawer.getByText('Measure the share of retried messages')).toBeVisible()
+  await expect(drawer.getByText('× timeout')).toBeVisible()
+  await drawer.getByRole('tab', { name: /Advisers/ }).click()
+  await expect(drawer.getByRole('heading', { name: 'Answer A2' })).toBeVisible()
+  await drawer.getByRole('tab', { name: 'Judge' }).click()
+  await expect(drawer.getByText('Idempotency key per message.')).toBeVisible()
+  await drawer.getByRole('button', { name: 'Close' }).click()
+  await expect(page.getByRole('button', { name: /Step 3.*Passed/ })).toBeVisible()
+
+  await page.getByRole('button', { name: 'Review and enable' }).click()
+  const review = page.getByRole('dialog', { name: 'Enable clawrouter/fusion' })
+  await expect(review.getByText('team-platform')).toBeVisible()
+  await expect(review.getByText('Lose it:')).toBeVisible()
+  const enable = review.getByRole('button', { name: /^Enable revision 8/ })
+  await expect(enable).toHaveAttribute('aria-disabled', 'true')
+  await review.getByRole('checkbox', { name: /Judges tend to prefer/ }).check()
+  await enable.click()
+  await expect(page.getByText(/clawrouter\/fusion is live, revision 8/)).toBeVisible()
+  await expect(page.getByText('Equals live')).toBeVisible()
+
+  await page.getByRole('button', { name: 'More actions' }).click()
+  await page.getByRole('menuitem', { name: 'Turn off clawrouter/fusion' }).click()
+  await expect(page.getByText('clawrouter/fusion is off, revision 9.')).toBeVisible()
+  await page.getByRole('button', { name: 'Undo' }).click()
+  await expect(page.getByRole('heading', { level: 1, name: /Live: revision 10/ })).toBeVisible()
+})
+
+test('advisers are reordered, added and removed by keyboard', async ({ page }) => {
+  await page.goto('/admin/fusion')
+  await ready(page, /Fusion profile/)
+  await page.getByRole('combobox', { name: 'Adviser 2' }).focus()
+  await page.keyboard.press('Alt+ArrowUp')
+  await expect(page.getByRole('combobox', { name: 'Adviser 1' })).toHaveValue('openai/gpt-4.1-mini')
+  await expect(page.getByRole('combobox', { name: 'Adviser 1' })).toBeFocused()
+  await page.getByRole('button', { name: 'Add adviser' }).press('Enter')
+  await expect(page.getByRole('combobox', { name: 'Adviser 4' })).toBeVisible()
+  await page.getByRole('button', { name: 'Adviser 4 actions' }).press('Enter')
+  await page.keyboard.press('End')
+  await page.keyboard.press('Enter')
+  await expect(page.getByRole('combobox', { name: 'Adviser 4' })).toHaveCount(0)
+})
+
+test('the page words what is impossible before the Worker is asked', async ({ page }) => {
+  await page.goto('/admin/fusion')
+  await ready(page, /Fusion profile/)
+  await page.getByRole('combobox', { name: 'Adviser 2' }).fill('local/qwen3:8b')
+  await page.keyboard.press('Enter')
+  await expect(page.getByText('Same model twice.')).toBeVisible()
+  await page.getByLabel('Adviser timeout').fill('10')
+  await page.keyboard.press('Tab')
+  await expect(page.getByText('Enter a number between 1000 and 120000.')).toBeVisible()
+})
+
+test.describe('nobody can run the synthesizer', () => {
+  test.use({ scenario: 'none' })
+  test('says so, with the count and the cause', async ({ page }) => {
+    await page.goto('/admin/fusion')
+    await expect(page.getByText('clawrouter/fusion is hidden for everyone.')).toBeVisible()
+    await expect(page.getByText(/4 policies: Synthesizer: pool anthropic has no credential/)).toBeVisible()
+  })
+})
+
+test.describe('an operator', () => {
+  test.use({ scenario: 'operator' })
+  test('reads and tests, but does not edit', async ({ page }) => {
+    await page.goto('/admin/fusion')
+    await ready(page, /Fusion profile/)
+    await expect(page.getByText(/Editing needs the capability fusion.write/)).toBeVisible()
+    await expect(page.getByRole('button', { name: 'Review and enable' })).toHaveCount(0)
+    await expect(page.getByRole('combobox', { name: 'Synthesizer' })).toHaveAttribute('readonly', '')
+    await expect(page.getByRole('button', { name: 'Test prompt' }).last()).toBeVisible()
+  })
+})

@@ -1,0 +1,177 @@
+// Connect, try, see what happened, find out why.
+import { expect, ready, setScenario, test } from '../harness.ts'
+
+test.describe('first run', () => {
+  test.use({ scenario: 'empty' })
+  test('the checklist says what is left and turns into the overview when it is done', async ({ page }) => {
+    await page.goto('/admin')
+    await ready(page, 'Overview')
+    const checklist = page.getByRole('region', { name: 'Set up' })
+    await expect(checklist.getByText('5 of 9, checked live')).toBeVisible()
+    await checklist.getByRole('button', { name: /Verify openai/ }).click()
+    await expect(page.getByText('openai/gpt-4.1-mini answered in 812 ms.')).toBeVisible()
+    await setScenario(page, '')
+    await expect(checklist).toHaveCount(0, { timeout: 10_000 })
+  })
+})
+
+test('a local endpoint is checked step by step and saved', async ({ page }) => {
+  await page.goto('/admin/models')
+  await ready(page, 'Models and providers')
+  await page.getByRole('button', { name: 'Connect local endpoint' }).click()
+  const wizard = page.getByRole('dialog', { name: 'Connect local endpoint' })
+  await wizard.getByLabel('Protection').selectOption('bearer')
+  await wizard.getByLabel('Token').fill('secret-token')
+  await wizard.getByLabel('Address').fill('https://open.example.com/v1')
+  await wizard.getByRole('button', { name: /^Check endpoint/ }).click()
+  await expect(wizard.getByText(/anyone on the internet can use it/)).toBeVisible()
+  await expect(wizard.getByRole('button', { name: /^Save provider/ })).toHaveAttribute('aria-disabled', 'true')
+  await wizard.getByLabel('Address').fill('https://llm.example.com/v1')
+  const sent = page.waitForRequest('**/admin/api/local/discover')
+  await wizard.getByRole('button', { name: /^Check endpoint/ }).click()
+  expect((await sent).postDataJSON()).toMatchObject({ base_url: 'https://llm.example.com', auth: { scheme: 'bearer' } })
+  await expect(wizard.getByText('Streams; first event after 210 ms')).toBeVisible()
+  const saved = page.waitForRequest(request => request.method() === 'PUT' && request.url().includes('/providers/'))
+  await wizard.getByRole('button', { name: /^Save provider/ }).click()
+  const document = (await saved).postData() ?? ''
+  expect(document).toContain('https://llm.example.com')
+  expect(document).not.toContain('secret-token')
+  await expect(page.getByText(/Provider local is connected/)).toBeVisible()
+})
+
+test('a model is tried as a caller: the key is minted, named, and never leaves memory', async ({ page }) => {
+  await page.goto('/admin/playground')
+  await ready(page, 'Playground')
+  await expect(page.getByText(/The first send mints a key named playground/)).toBeVisible()
+  await page.getByLabel('Message').fill('How do retries work?')
+  const minted = page.waitForRequest('**/admin/api/keys')
+  const asked = page.waitForRequest('**/v1/chat/completions')
+  await page.keyboard.press('Control+Enter')
+  expect((await minted).postDataJSON()).toMatchObject({ policy: 'default', label: 'playground' })
+  const headers = await (await asked).allHeaders()
+  expect(headers['authorization']).toMatch(/^Bearer clawrouter-live-/)
+  expect(headers['cookie']).toBeUndefined()
+  await expect(page.getByText('Give each message an idempotency key.')).toBeVisible()
+  await expect(page.getByText('2 attempts')).toBeVisible()
+  await expect(page.getByText(/24 in · 61 out/)).toBeVisible()
+  expect(
+    await page.evaluate(() => JSON.stringify([{ ...localStorage }, { ...sessionStorage }, location.href])),
+  ).not.toContain('EXAMPLE')
+
+  await page.getByLabel('Message').fill('please fail')
+  await page.getByRole('button', { name: /^Send(?! again)/ }).click()
+  await expect(page.getByRole('alert').getByText(/Every target of deepseek/)).toBeVisible()
+  await expect(page.getByText(/Look at Pools and fallbacks for what is cooling/)).toBeVisible()
+
+  await page.getByRole('button', { name: 'Code' }).click()
+  await expect(page.getByRole('dialog', { name: 'This request as code' }).getByText('YOUR_KEY').first()).toBeVisible()
+})
+
+test('a stream is stopped midway and says what was billed', async ({ page }) => {
+  await page.goto('/admin/playground')
+  await ready(page, 'Playground')
+  await page.getByLabel('Message').fill('slow please')
+  await page.getByRole('button', { name: /^Send(?! again)/ }).click()
+  await expect(page.getByText('Retry with')).toBeVisible()
+  await page.keyboard.press('Escape')
+  await expect(page.getByText('stopped; what was produced is billed')).toBeVisible()
+})
+
+test('a degraded request is found and explained call by call', async ({ page }) => {
+  await page.goto('/admin/requests')
+  await ready(page, 'Requests')
+  await page.getByLabel('Status').selectOption('degraded')
+  await expect(page).toHaveURL(/status=degraded/)
+  await expect(page.getByRole('row')).toHaveCount(2)
+  await page.locator('h1').click()
+  await page.keyboard.press('j')
+  await page.keyboard.press('Enter')
+  await ready(page, /^Request req/)
+  const timeline = page.getByRole('region', { name: 'Timeline' })
+  await timeline.getByRole('button', { name: /Adviser 3/ }).click()
+  await expect(timeline.getByRole('region', { name: 'Selected call' }).getByText('5.00 s')).toBeVisible()
+  await page.keyboard.press('ArrowDown')
+  await page.keyboard.press('Enter')
+  await expect(
+    timeline.getByRole('region', { name: 'Selected call' }).getByRole('heading', { name: 'Judge' }),
+  ).toBeVisible()
+  await page.getByRole('tab', { name: 'Routing' }).click()
+  await expect(page.getByText(/runs 3 advisers, a judge/)).toBeVisible()
+  await page.getByRole('tab', { name: 'Content' }).click()
+  await expect(page.getByText(/policy team-research keeps metadata only/)).toBeVisible()
+})
+
+test('a decision is explained without a call', async ({ page }) => {
+  await page.goto('/admin/inspect')
+  await ready(page, 'Route inspector')
+  const called: string[] = []
+  page.on('request', request => {
+    if (request.url().includes('/v1/')) called.push(request.url())
+  })
+  await page.getByRole('button', { name: 'Use a sample' }).click()
+  await page.getByRole('button', { name: /^Inspect/ }).click()
+  await expect(page.getByText(/answers alone: highest score 0.73/)).toBeVisible()
+  await expect(page.getByRole('img', { name: /region single/ })).toBeVisible()
+  await page.getByText('All candidates as a table').click()
+  await expect(page.getByText('Health: rate limited until 14:02:53')).toBeVisible()
+  expect(called).toEqual([])
+})
+
+test('a resting credential is reset, a new one is pasted and never shown', async ({ page }) => {
+  await page.goto('/admin/pools')
+  await ready(page, 'Pools and fallbacks')
+  const pool = page.getByRole('region', { name: 'Pool openai' })
+  await expect(pool.getByText(/cooling \d+/)).toBeVisible()
+  await pool.getByRole('button', { name: 'Reset org1' }).click()
+  await expect(page.getByText('3 conditions cleared.')).toBeVisible()
+  await page.getByRole('button', { name: 'Credentials of groq' }).click()
+  const dialog = page.getByRole('dialog', { name: 'Credentials of groq' })
+  await dialog.getByLabel('Value').fill('sk-ant-secret')
+  await expect(dialog.getByText(/looks like a key of anthropic/)).toBeVisible()
+  await dialog.getByLabel('Value').fill('gsk_secret_9f2K')
+  await dialog.getByRole('button', { name: /^Store credential/ }).click()
+  await expect(page.getByText('Credential main of groq is stored.')).toBeVisible()
+  await expect(dialog.getByLabel('Value')).toHaveValue('')
+  await expect(page.getByText('gsk_secret')).toHaveCount(0)
+})
+
+test('a fallback route is reordered by keyboard', async ({ page }) => {
+  await page.goto('/admin/pools')
+  await ready(page, 'Pools and fallbacks')
+  await page.getByRole('button', { name: 'Actions for smart' }).click()
+  await page.getByRole('menuitem', { name: 'Edit targets' }).click()
+  const dialog = page.getByRole('dialog', { name: 'Targets of clawrouter/smart' })
+  await dialog.getByRole('combobox', { name: 'Target 2' }).focus()
+  await page.keyboard.press('Alt+ArrowUp')
+  await expect(dialog.getByRole('combobox', { name: 'Target 1' })).toHaveValue('anthropic/claude-sonnet-4-6')
+  const saved = page.waitForRequest(request => request.method() === 'PUT')
+  await dialog.getByRole('button', { name: /^Save route/ }).click()
+  expect((await saved).postDataJSON().targets.map((target: { order: number }) => target.order)).toEqual([0, 1, 2])
+})
+
+test('a session is unpinned', async ({ page }) => {
+  await page.goto('/admin/sessions')
+  await ready(page, 'Sessions')
+  await page.getByRole('button', { name: 'Unpin ses_77b1e0c2d3' }).click()
+  await expect(page.getByText('2 pins')).toBeVisible()
+})
+
+test('every total leads to the requests behind it', async ({ page }) => {
+  await page.goto('/admin/usage')
+  await ready(page, 'Usage and budgets')
+  await expect(page.getByRole('figure').or(page.getByRole('img', { name: /Cost per day/ }))).toBeVisible()
+  await page.getByRole('link', { name: 'team-research' }).first().click()
+  await expect(page).toHaveURL(/\/admin\/requests\?policy=team-research/)
+  await ready(page, 'Requests')
+})
+
+test('settings are saved, the catalog is exported', async ({ page }) => {
+  await page.goto('/admin/settings')
+  await ready(page, 'Settings')
+  await page.getByLabel('Name shown at the top').fill('acme')
+  await page.getByRole('button', { name: /^Save settings/ }).click()
+  await expect(page.getByText('Settings saved, revision 2.')).toBeVisible()
+  const download = page.waitForEvent('download')
+  await page.getByRole('button', { name: 'Export catalog' }).click()
+  expect((await download).suggestedFilename()).toBe('clawrouter-catalog.json')
+})

@@ -1,0 +1,46 @@
+/** Calls for running things: discovery, health, sessions, requests, traces, route explanations. */
+
+import { segment } from '../lib/text.ts'
+import { queryText } from '../lib/url.ts'
+import { get, post, send } from './client.ts'
+import { invalidate } from './resource.ts'
+import { Explained } from './schema/explain.ts'
+import { Candidates, Cleared, Discovered, Health, Requests, Sessions, Trace } from './schema/operate.ts'
+
+type Filter = Record<string, string | number | null | undefined>
+
+export interface DiscoverRequest {
+  base_url?: string
+  provider?: string
+  transport?: { kind: string; name?: string }
+  auth?: Record<string, unknown>
+  token?: string
+}
+
+export const discoverLocal = (request: DiscoverRequest) => post(Discovered, 'local/discover', request)
+export const readHealth = (signal?: AbortSignal) => get(Health, 'health/targets', signal)
+
+export async function resetPool(pool: string, what: { label?: string; target?: string } = {}) {
+  const cleared = await post(Cleared, `pools/${segment(pool)}/reset`, what)
+  invalidate('health')
+  return cleared
+}
+
+export const listSessions = (filter: Filter, signal?: AbortSignal) =>
+  get(Sessions, `sessions?${queryText({ limit: 100, ...filter })}`, signal)
+
+export async function deleteSession(id: string): Promise<void> {
+  await send('DELETE', `sessions/${segment(id)}`)
+  invalidate('sessions')
+}
+
+export const listRequests = (filter: Filter, signal?: AbortSignal) =>
+  get(Requests, `requests?${queryText({ limit: 50, ...filter })}`, signal)
+export const readTrace = (id: string, signal?: AbortSignal) => get(Trace, `requests/${segment(id)}`, signal)
+
+export const explainRoute = (request: Record<string, unknown>, signal?: AbortSignal) =>
+  post(Explained, 'route/explain', request, signal)
+
+/** Models as a policy may execute them now; the default policy when none is named. */
+export const listCandidates = (policy: string | null, signal?: AbortSignal) =>
+  get(Candidates, `candidates?${queryText({ policy })}`, signal)

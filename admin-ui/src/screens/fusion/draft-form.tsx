@@ -1,0 +1,210 @@
+/** The left panel: models and limits of the draft, presets, and the page's own checks. */
+import type { JSX } from 'preact'
+import { useRef } from 'preact/hooks'
+import type { FusionProfile } from '../../api/schema/documents.ts'
+import type { ReadinessCall } from '../../api/schema/fusion.ts'
+import type { ModelCandidate } from '../../api/schema/operate.ts'
+import { sentence } from '../../lib/text.ts'
+import { Button } from '../../ui/button.tsx'
+import { Callout } from '../../ui/callout.tsx'
+import { Chip, Slot, type Tone } from '../../ui/chip.tsx'
+import { Combobox } from '../../ui/combobox.tsx'
+import { Menu } from '../../ui/menu.tsx'
+import { Panel } from '../../ui/panel.tsx'
+import { ErrorBox } from '../../ui/states.tsx'
+import { Switch } from '../../ui/switch.tsx'
+import { modelOptions } from '../shared/model-options.ts'
+import { applyPreset, checkDraft, maxAdvisers, presets } from './checks.ts'
+import type { DraftState } from './draft-state.ts'
+import { Limits } from './limits.tsx'
+
+const tones: Record<ReadinessCall['state'], Tone> = { verified: 'ok', unverified: 'warn', blocked: 'bad' }
+
+/** Warnings that the page words itself, without waiting for the Worker. */
+const ownChecks = ['same_family', 'duplicate_model', 'small_context', 'adviser_timeout']
+
+interface DraftFormProps {
+  state: DraftState
+  draft: FusionProfile
+  candidates: readonly ModelCandidate[]
+  policy: string
+  readOnly: boolean
+}
+
+export function DraftForm({ state, draft, candidates, policy, readOnly }: DraftFormProps): JSX.Element {
+  const list = useRef<HTMLDivElement>(null)
+  const options = modelOptions(candidates)
+  const { edit, readiness, saveError } = state
+  const shown = readiness?.policies.find(item => item.policy === policy) ?? readiness?.policies[0]
+  const chip = (model: string, stage: string) => {
+    const call = shown?.calls.find(item => item.model === model && item.stage === stage)
+    return (
+      <Chip tone={call ? tones[call.state] : 'off'}>
+        {call ? sentence(call.state) : state.checking ? 'Checking' : 'Unknown'}
+      </Chip>
+    )
+  }
+  const at = (param: string) => saveError?.param?.startsWith(param) === true
+
+  const setAdviser = (index: number, model: string) =>
+    edit({ advisers: draft.advisers.map((item, i) => (i === index ? { ...item, model } : item)) })
+  const move = (index: number, by: number) => {
+    const to = index + by
+    const advisers = [...draft.advisers]
+    const [moved] = advisers.splice(index, 1)
+    if (!moved || to < 0 || to >= draft.advisers.length) return
+    advisers.splice(to, 0, moved)
+    edit({ advisers })
+    setTimeout(() => list.current?.querySelectorAll<HTMLInputElement>('input')[to]?.focus())
+  }
+  const remove = (index: number) => edit({ advisers: draft.advisers.filter((_, i) => i !== index) })
+  const add = () => {
+    const used = new Set([draft.synthesizer.model, ...draft.advisers.map(item => item.model)])
+    const next = options.find(option => !option.disabled && !used.has(option.value))
+    edit({ advisers: [...draft.advisers, { model: next?.value ?? '' }] })
+  }
+  const judgeOn = draft.judge?.enabled === true
+  const setJudge = (on: boolean) => {
+    const used = new Set([draft.synthesizer.model, ...draft.advisers.map(item => item.model)])
+    const model = draft.judge?.model || options.find(option => !option.disabled && !used.has(option.value))?.value || ''
+    edit({
+      judge: on ? { ...draft.judge, model, enabled: true } : draft.judge ? { ...draft.judge, enabled: false } : null,
+    })
+  }
+  const checks = checkDraft(draft, candidates)
+  const served = readiness?.warnings.filter(warning => !ownChecks.includes(warning.code)) ?? []
+
+  return (
+    <Panel
+      id="draft"
+      title="Draft"
+      aside={
+        !readOnly && (
+          <Menu
+            label="Presets"
+            text="Presets"
+            items={presets.map(preset => ({
+              text: preset,
+              onSelect: () => edit(applyPreset(preset, draft, candidates)),
+            }))}
+          />
+        )
+      }
+    >
+      {saveError && <ErrorBox error={saveError} what="The draft was not saved" />}
+      <div class="stack-4">
+        <span class="label">Synthesizer</span>
+        <div class="slot-row">
+          <Slot name="S" />
+          <Combobox
+            label="Synthesizer"
+            value={draft.synthesizer.model}
+            options={options}
+            free
+            readOnly={readOnly}
+            invalid={at('/synthesizer')}
+            onChange={model => edit({ synthesizer: { ...draft.synthesizer, model } })}
+          />
+          {chip(draft.synthesizer.model, 'synthesizer')}
+        </div>
+        <span class="field-hint">
+          Writes the final answer and receives tools and images. If it is not executable, the model is hidden.
+        </span>
+      </div>
+
+      <div class="stack-8" ref={list}>
+        <span class="label">
+          Advisers <span class="muted">({draft.advisers.length} of 4 suggested)</span>
+        </span>
+        <div class="slot-list">
+          {draft.advisers.map((adviser, index) => (
+            <div
+              class="slot-row"
+              key={`${index}-${draft.advisers.length}`}
+              onKeyDown={event => {
+                const by = event.altKey ? { ArrowUp: -1, ArrowDown: 1 }[event.key] : undefined
+                if (by && !readOnly) {
+                  event.preventDefault()
+                  move(index, by)
+                }
+              }}
+            >
+              <Slot name={`A${index + 1}`} />
+              <Combobox
+                label={`Adviser ${index + 1}`}
+                value={adviser.model}
+                options={options}
+                free
+                readOnly={readOnly}
+                invalid={at(`/advisers/${index}`)}
+                onChange={model => setAdviser(index, model)}
+              />
+              {chip(adviser.model, 'adviser')}
+              {!readOnly && (
+                <Menu
+                  label={`Adviser ${index + 1} actions`}
+                  items={[
+                    index > 0 && { text: 'Move up (Alt ↑)', onSelect: () => move(index, -1) },
+                    index < draft.advisers.length - 1 && { text: 'Move down (Alt ↓)', onSelect: () => move(index, 1) },
+                    { text: 'Remove', onSelect: () => remove(index), danger: true },
+                  ]}
+                />
+              )}
+            </div>
+          ))}
+        </div>
+        {!readOnly && (
+          <div class="row-wrap">
+            <Button
+              small
+              disabled={draft.advisers.length >= maxAdvisers}
+              why="Eight advisers are the most"
+              onClick={add}
+            >
+              Add adviser
+            </Button>
+          </div>
+        )}
+        <span class="field-hint">Advisers fail open: a failed adviser is left out, the answer still arrives.</span>
+      </div>
+
+      <div class="stack-8">
+        <Switch
+          label="Judge"
+          note="Compares the drafts and hands its notes to the synthesizer."
+          on={judgeOn}
+          disabled={readOnly}
+          onChange={setJudge}
+        />
+        {judgeOn && (
+          <div class="slot-row">
+            <Slot name="J" />
+            <Combobox
+              label="Judge"
+              value={draft.judge?.model ?? ''}
+              options={options}
+              free
+              readOnly={readOnly}
+              invalid={at('/judge')}
+              onChange={model => edit({ judge: { ...draft.judge, model, enabled: true } })}
+            />
+            {chip(draft.judge?.model ?? '', 'judge')}
+          </div>
+        )}
+      </div>
+
+      <Limits draft={draft} edit={edit} readOnly={readOnly} error={saveError} />
+
+      {checks.map(item => (
+        <Callout key={item.title} tone={item.error ? 'bad' : 'warn'} title={item.title}>
+          {item.text}
+        </Callout>
+      ))}
+      {served.map(item => (
+        <Callout key={item.code + item.text} tone="warn">
+          {item.text}
+        </Callout>
+      ))}
+    </Panel>
+  )
+}

@@ -1,0 +1,139 @@
+/** One exchange: the prompt, the answer as it streams, and the receipt. */
+import type { JSX } from 'preact'
+import { useEffect, useState } from 'preact/hooks'
+import type { ApiError } from '../../api/client.ts'
+import { duration, money, tokens } from '../../lib/format.ts'
+import { plural, segment, spaced } from '../../lib/text.ts'
+import { Button } from '../../ui/button.tsx'
+import { Callout } from '../../ui/callout.tsx'
+import { Chip } from '../../ui/chip.tsx'
+import { Code } from '../../ui/code.tsx'
+import { Copy } from '../../ui/copy.tsx'
+import { Markdown } from '../../ui/markdown.tsx'
+import { ErrorBox } from '../../ui/states.tsx'
+import { type Answer, advice } from './chat.ts'
+
+export interface TurnState {
+  prompt: string
+  requested: string
+  answer: Answer
+  error: ApiError | null
+  running: boolean
+  stopped: boolean
+}
+
+/** Ticks while nothing has arrived yet. */
+function Waiting(): JSX.Element {
+  const [started] = useState(() => performance.now())
+  const [, tick] = useState(0)
+  useEffect(() => {
+    const timer = setInterval(() => tick(n => n + 1), 100)
+    return () => clearInterval(timer)
+  }, [])
+  return <span class="muted">Waiting for the first token, {((performance.now() - started) / 1000).toFixed(1)} s</span>
+}
+
+function pretty(text: string): string {
+  try {
+    return JSON.stringify(JSON.parse(text), null, 2)
+  } catch {
+    return text
+  }
+}
+
+function Receipt({ turn }: { turn: TurnState }): JSX.Element {
+  const { answer } = turn
+  const served = answer.headers['x-clawrouter-target'] ?? answer.model
+  const id = answer.headers['x-request-id']
+  const attempts = Number(answer.headers['x-clawrouter-attempts'] ?? 0)
+  const strategy = answer.headers['x-clawrouter-strategy']
+  const cost = answer.headers['x-clawrouter-cost-usd']
+  const speed =
+    answer.outputTokens && answer.totalMs && answer.firstTokenMs !== null && answer.totalMs > answer.firstTokenMs
+      ? (answer.outputTokens / (answer.totalMs - answer.firstTokenMs)) * 1000
+      : null
+  return (
+    <div class="receipt">
+      {served && served !== turn.requested ? (
+        <Chip tone="info">{served}</Chip>
+      ) : (
+        served && <span class="mono">{served}</span>
+      )}
+      {strategy && <span>{spaced(strategy)}</span>}
+      {attempts > 1 && <span>{plural(attempts, 'attempt')}</span>}
+      {answer.firstTokenMs !== null && <span>first token {duration(answer.firstTokenMs)}</span>}
+      {answer.totalMs !== null && <span>total {duration(answer.totalMs)}</span>}
+      {answer.outputTokens !== null && (
+        <span>
+          {tokens(answer.inputTokens)} in · {tokens(answer.outputTokens)} out
+        </span>
+      )}
+      {speed !== null && <span>{speed.toFixed(0)} tokens/s</span>}
+      {cost !== undefined && <span>{money(Number(cost))}</span>}
+      {turn.stopped && <Chip tone="warn">stopped; what was produced is billed</Chip>}
+      {answer.finish === 'length' && <Chip tone="warn">cut at max tokens</Chip>}
+      {id && <a href={`/admin/requests/${segment(id)}`}>trace</a>}
+      {answer.text && <Copy text={answer.text} />}
+    </div>
+  )
+}
+
+export function Turn({ turn, onRetry }: { turn: TurnState; onRetry: (() => void) | undefined }): JSX.Element {
+  const { answer, error } = turn
+  const empty = !answer.text && !answer.reasoning && answer.toolCalls.length === 0
+  return (
+    <>
+      <div class="turn turn-user">
+        <span class="turn-role">You</span>
+        <div class="turn-text">{turn.prompt}</div>
+      </div>
+      <div class="turn">
+        <span class="turn-role">{turn.requested}</span>
+        {answer.reasoning && (
+          <details>
+            <summary class="small">Reasoning</summary>
+            <div class="muted">
+              <Markdown text={answer.reasoning} />
+            </div>
+          </details>
+        )}
+        {answer.text && (
+          <div class={turn.running ? 'caret' : undefined}>
+            <Markdown text={answer.text} />
+          </div>
+        )}
+        {answer.toolCalls.map((call, index) => (
+          <div class="card" key={index}>
+            <h3>
+              Calls <code>{call.name}</code>
+            </h3>
+            <Code text={pretty(call.arguments)} label={`Arguments of ${call.name}`} />
+          </div>
+        ))}
+        {turn.running && empty && <Waiting />}
+        {!turn.running && empty && !error && !turn.stopped && (
+          <Callout tone="warn">The model answered with no text.</Callout>
+        )}
+        {error && (
+          <>
+            <ErrorBox error={error} />
+            {advice(error.code) && <p class="small muted">{advice(error.code)}</p>}
+            {error.requestId && (
+              <p class="small">
+                <a href={`/admin/requests/${segment(error.requestId)}`}>Open the trace</a>
+              </p>
+            )}
+          </>
+        )}
+        {!turn.running && !error && <Receipt turn={turn} />}
+        {onRetry && (
+          <div>
+            <Button small kind="quiet" onClick={onRetry}>
+              Send again
+            </Button>
+          </div>
+        )}
+      </div>
+    </>
+  )
+}

@@ -1,0 +1,124 @@
+/** One credential pool: strategy, members and their state, pasting a credential. */
+import type { JSX } from 'preact'
+import { useState } from 'preact/hooks'
+import type { Stored } from '../../api/schema/common.ts'
+import type { Pool } from '../../api/schema/documents.ts'
+import type { CredentialHealth, Health } from '../../api/schema/operate.ts'
+import { can } from '../../api/session.ts'
+import { plural, spaced } from '../../lib/text.ts'
+import { Button } from '../../ui/button.tsx'
+import { Menu } from '../../ui/menu.tsx'
+import { Empty } from '../../ui/states.tsx'
+import { Table } from '../../ui/table.tsx'
+import { Ago } from '../../ui/time.tsx'
+import { DocumentDialog } from '../shared/document-dialog.tsx'
+import { CredentialsDialog } from './credentials.tsx'
+import { Condition, ResetButton } from './state.tsx'
+
+interface PoolPanelProps {
+  id: string
+  document: Stored<Pool> | undefined
+  health: Health['pools'][number] | undefined
+  focused: boolean
+  onReset: (what: { label?: string; target?: string }) => void
+}
+
+function Resting({ credential }: { credential: CredentialHealth }): JSX.Element | null {
+  const models = credential.models?.filter(item => item.state !== 'ready') ?? []
+  if (models.length === 0) return null
+  return <small>for {models.map(item => item.model).join(', ')} only</small>
+}
+
+export function PoolPanel({ id, document, health, focused, onReset }: PoolPanelProps): JSX.Element {
+  const [open, setOpen] = useState<'credentials' | 'document' | null>(
+    focused && (health?.credentials.length ?? 0) === 0 && can('credentials.write') ? 'credentials' : null,
+  )
+  const members = health?.credentials ?? []
+  const strategy = health?.strategy ?? document?.document.strategy
+  return (
+    <section class={`pool${focused ? ' pool-focused' : ''}`} aria-label={`Pool ${id}`}>
+      <div class="panel-head">
+        <h3 class="grow">
+          {id} <span class="muted small">{strategy && spaced(strategy)}</span>
+        </h3>
+        <span class="panel-note">{plural(members.length, 'credential')}</span>
+        {can('credentials.write') && (
+          <Button small onClick={() => setOpen('credentials')}>
+            Credentials<span class="visually-hidden"> of {id}</span>
+          </Button>
+        )}
+        <Menu
+          label={`Actions for pool ${id}`}
+          items={[
+            can('pools.reset') && { text: 'Reset the whole pool', onSelect: () => onReset({}) },
+            document && {
+              text: can('documents.write') ? 'Edit document' : 'Show document',
+              onSelect: () => setOpen('document'),
+            },
+          ]}
+        />
+      </div>
+      {members.length === 0 ? (
+        <Empty
+          title="No credential"
+          action={
+            can('credentials.write') && <Button onClick={() => setOpen('credentials')}>Add credential to {id}</Button>
+          }
+        >
+          {document?.document.discover ? (
+            <>
+              Set the Worker secret <code>{document.document.discover}</code>, or paste a credential here.
+            </>
+          ) : (
+            'Models of this pool are hidden until it has one.'
+          )}
+        </Empty>
+      ) : (
+        <Table
+          label={`Credentials of ${id}`}
+          rows={members}
+          rowKey={item => item.label}
+          columns={[
+            {
+              id: 'label',
+              head: 'Credential',
+              cell: item => (
+                <>
+                  <strong>{item.label}</strong>
+                  <small class="mono">
+                    {item.last4 ? `…${item.last4}` : ''} {item.id8}
+                  </small>
+                </>
+              ),
+            },
+            {
+              id: 'state',
+              head: 'State',
+              cell: item => (
+                <>
+                  <Condition of={item} />
+                  <Resting credential={item} />
+                </>
+              ),
+            },
+            { id: 'strikes', head: 'Strikes', number: true, named: true, cell: item => item.strikes ?? 0 },
+            { id: 'flight', head: 'In flight', number: true, named: true, cell: item => item.in_flight ?? '–' },
+            { id: 'ok', head: 'Last success', named: true, cell: item => <Ago at={item.last_ok_at} /> },
+            {
+              id: 'reset',
+              head: <span class="visually-hidden">Actions</span>,
+              cell: item =>
+                (item.state !== 'ready' || (item.models ?? []).some(model => model.state !== 'ready')) && (
+                  <ResetButton what={item.label} onClick={() => onReset({ label: item.label })} />
+                ),
+            },
+          ]}
+        />
+      )}
+      {open === 'credentials' && <CredentialsDialog pool={id} document={document} onClose={() => setOpen(null)} />}
+      {open === 'document' && (
+        <DocumentDialog collection="pools" id={id} onClose={() => setOpen(null)} onSaved={() => {}} />
+      )}
+    </section>
+  )
+}

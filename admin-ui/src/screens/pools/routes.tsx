@@ -1,0 +1,207 @@
+/** Fallback routes: ordered targets, reordered by keyboard, with what serves right now. */
+import type { JSX } from 'preact'
+import { useState } from 'preact/hooks'
+import { listDocuments, saveDocument } from '../../api/documents.ts'
+import { useResource } from '../../api/resource.ts'
+import type { Stored } from '../../api/schema/common.ts'
+import type { Route } from '../../api/schema/documents.ts'
+import type { Health } from '../../api/schema/operate.ts'
+import { plural } from '../../lib/text.ts'
+import { Button } from '../../ui/button.tsx'
+import { Chip } from '../../ui/chip.tsx'
+import { Dialog } from '../../ui/dialog.tsx'
+import { TextInput } from '../../ui/field.tsx'
+import { Menu } from '../../ui/menu.tsx'
+import { Panel } from '../../ui/panel.tsx'
+import { Empty, Loaded } from '../../ui/states.tsx'
+import { Table } from '../../ui/table.tsx'
+import { toast } from '../../ui/toast.tsx'
+import { DocumentDialog } from '../shared/document-dialog.tsx'
+import { ChainEditor } from './chain.tsx'
+
+/** The first target that is not resting: who answers now. */
+export function servesNow(route: Route, health: Health | undefined): string | undefined {
+  const ordered = [...route.targets].sort((a, b) => (a.order ?? 0) - (b.order ?? 0))
+  const resting = (model: string) =>
+    health?.targets.some(
+      target => target.target === model && (target.state === 'cooling' || target.state === 'dead'),
+    ) ?? false
+  return (ordered.find(target => !resting(target.model)) ?? ordered[0])?.model
+}
+
+function NewRoute({
+  taken,
+  onClose,
+  onCreated,
+}: {
+  taken: string[]
+  onClose: () => void
+  onCreated: (route: Stored<Route>) => void
+}): JSX.Element {
+  const [id, setId] = useState('')
+  const problem = taken.includes(id)
+    ? 'This name is taken.'
+    : id && !/^[a-z0-9][a-z0-9._-]{0,63}$/.test(id)
+      ? 'Use lower case letters, digits, dots and dashes.'
+      : null
+  const create = () => onCreated({ document: { id, targets: [], enabled: true }, revision: -1, source: 'admin' })
+  return (
+    <Dialog
+      title="New fallback route"
+      onClose={onClose}
+      foot={
+        <>
+          <Button onClick={onClose}>Cancel</Button>
+          <Button kind="primary" disabled={!id || problem !== null} why="Enter a free name" onClick={create}>
+            Choose its targets
+          </Button>
+        </>
+      }
+    >
+      <TextInput
+        label="Name"
+        mono
+        value={id}
+        onInput={setId}
+        error={problem}
+        autoFocus
+        hint={`Callers select clawrouter/${id || 'name'}.`}
+      />
+    </Dialog>
+  )
+}
+
+export function RoutesPanel({ health, editable }: { health: Health | undefined; editable: boolean }): JSX.Element {
+  const routes = useResource('documents/routes', signal => listDocuments('routes', {}, signal))
+  const [editing, setEditing] = useState<Stored<Route> | null>(null)
+  const [raw, setRaw] = useState<string | null>(null)
+  const [creating, setCreating] = useState(false)
+  const toggle = async (item: Stored<Route>) => {
+    const on = item.document.enabled === false
+    try {
+      await saveDocument('routes', { ...item.document, enabled: on }, item.revision)
+      toast(`Route ${item.document.id} is ${on ? 'on' : 'off'}.`)
+      await routes.refresh()
+    } catch (error) {
+      toast(error instanceof Error ? error.message : String(error), { bad: true })
+    }
+  }
+  return (
+    <Panel
+      title="Fallback routes"
+      aside={
+        editable && (
+          <Button small onClick={() => setCreating(true)}>
+            New route
+          </Button>
+        )
+      }
+      flush
+    >
+      <Loaded of={routes} what="Routes" lines={4}>
+        {data =>
+          data.items.length === 0 ? (
+            <Empty title="No fallback route">
+              A route is a list of models under one name; when one fails, the next answers.
+            </Empty>
+          ) : (
+            <Table
+              label="Fallback routes"
+              rows={data.items}
+              rowKey={item => item.document.id}
+              columns={[
+                {
+                  id: 'id',
+                  head: 'Route',
+                  cell: item => (
+                    <>
+                      <strong class="mono">clawrouter/{item.document.id}</strong>
+                      <small>{plural(item.document.targets.length, 'target')}</small>
+                    </>
+                  ),
+                },
+                {
+                  id: 'chain',
+                  head: 'Targets in order',
+                  wide: true,
+                  cell: item => (
+                    <span class="mono small">
+                      {[...item.document.targets]
+                        .sort((a, b) => (a.order ?? 0) - (b.order ?? 0))
+                        .map(target => target.model)
+                        .join(' → ')}
+                    </span>
+                  ),
+                },
+                {
+                  id: 'now',
+                  head: 'Serves now',
+                  cell: item => {
+                    if (item.document.enabled === false) return <Chip>off</Chip>
+                    const now = servesNow(item.document, health)
+                    const first = [...item.document.targets].sort((a, b) => (a.order ?? 0) - (b.order ?? 0))[0]?.model
+                    return now ? (
+                      <Chip tone={now === first ? 'ok' : 'warn'}>{now}</Chip>
+                    ) : (
+                      <Chip tone="bad">nobody</Chip>
+                    )
+                  },
+                },
+                {
+                  id: 'menu',
+                  menu: true,
+                  head: <span class="visually-hidden">Actions</span>,
+                  cell: item => (
+                    <Menu
+                      label={`Actions for ${item.document.id}`}
+                      items={[
+                        editable && { text: 'Edit targets', onSelect: () => setEditing(item) },
+                        {
+                          text: editable ? 'Edit document' : 'Show document',
+                          onSelect: () => setRaw(item.document.id),
+                        },
+                        editable && {
+                          text: item.document.enabled === false ? 'Turn on' : 'Turn off',
+                          onSelect: () => void toggle(item),
+                          danger: item.document.enabled !== false,
+                        },
+                      ]}
+                    />
+                  ),
+                },
+              ]}
+            />
+          )
+        }
+      </Loaded>
+      {creating && (
+        <NewRoute
+          taken={routes.data?.items.map(item => item.document.id) ?? []}
+          onClose={() => setCreating(false)}
+          onCreated={route => {
+            setCreating(false)
+            setEditing(route)
+          }}
+        />
+      )}
+      {editing && (
+        <ChainEditor
+          route={editing}
+          onClose={() => setEditing(null)}
+          onSaved={() => {
+            setEditing(null)
+            void routes.refresh()
+          }}
+        />
+      )}
+      {raw && (
+        <DocumentDialog
+          collection="routes"
+          id={raw}
+          onClose={() => setRaw(null)}
+          onSaved={() => void routes.refresh()}
+        />
+      )}
+    </Panel>
+  )
+}

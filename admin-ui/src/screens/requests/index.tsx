@@ -1,0 +1,323 @@
+/** Requests: one row per compound request, filters in the URL, live tail. */
+import type { JSX } from 'preact'
+import { useEffect, useState } from 'preact/hooks'
+import { listDocuments } from '../../api/documents.ts'
+import { listRequests } from '../../api/operate.ts'
+import { useResource } from '../../api/resource.ts'
+import type { RequestRow } from '../../api/schema/operate.ts'
+import { clock, count, day, duration, money, percent, tokens } from '../../lib/format.ts'
+import { useShortcuts } from '../../lib/shortcuts.ts'
+import { middle, segment, spaced } from '../../lib/text.ts'
+import { adminUrl, queryText, useQuery } from '../../lib/url.ts'
+import { Button } from '../../ui/button.tsx'
+import { csv, download } from '../../ui/download.ts'
+import { Figures, Page, Panel } from '../../ui/panel.tsx'
+import { SearchBox } from '../../ui/search.tsx'
+import { Select } from '../../ui/select.tsx'
+import { Empty, EmptyFiltered, Loaded } from '../../ui/states.tsx'
+import { Table } from '../../ui/table.tsx'
+import { Attempts, Status } from '../shared/request-cells.tsx'
+import { summary } from './summary.ts'
+
+const filterNames = ['status', 'policy', 'model', 'provider', 'key', 'session', 'since', 'from', 'to', 'q'] as const
+const liveMs = 3000
+
+const statuses = [
+  { value: '', text: 'Any status' },
+  { value: 'ok', text: 'Succeeded' },
+  { value: 'error', text: 'Failed' },
+  { value: 'degraded', text: 'Degraded' },
+  { value: '4xx', text: '4xx' },
+  { value: '5xx', text: '5xx' },
+]
+const periods: Record<string, { text: string; ms: number }> = {
+  '1h': { text: 'Last hour', ms: 3_600_000 },
+  '24h': { text: 'Last 24 hours', ms: 86_400_000 },
+  '7d': { text: 'Last 7 days', ms: 604_800_000 },
+}
+
+const columns = [
+  'request_id',
+  'at',
+  'policy',
+  'key_label',
+  'kid',
+  'requested_model',
+  'served_model',
+  'strategy',
+  'status',
+  'class',
+  'ttft_ms',
+  'duration_ms',
+  'input_tokens',
+  'output_tokens',
+  'cached_tokens',
+  'cost_usd',
+  'session',
+]
+
+const snippet = () =>
+  `curl ${location.origin}/v1/chat/completions \\\n  -H "Authorization: Bearer YOUR_KEY" -H "Content-Type: application/json" \\\n  -d '{"model":"clawrouter/auto","messages":[{"role":"user","content":"Say hello."}]}'`
+
+function Figs({
+  rows,
+  total,
+  exact,
+}: {
+  rows: readonly RequestRow[]
+  total: number | null
+  exact: boolean
+}): JSX.Element {
+  const sums = summary(rows)
+  const of = `of the ${rows.length} shown`
+  return (
+    <Figures
+      label="Of these requests"
+      items={[
+        {
+          name: 'Requests',
+          value: total === null ? count(rows.length) : `${exact ? '' : '≈ '}${count(total)}`,
+          note: 'in this filter',
+        },
+        { name: 'Failed', value: percent(sums.errorShare), note: of },
+        { name: 'First token', value: duration(sums.ttftP50), note: `p50 · p95 ${duration(sums.ttftP95)}` },
+        { name: 'Cost', value: money(sums.cost), note: of },
+      ]}
+    />
+  )
+}
+
+export default function Requests(): JSX.Element {
+  const query = useQuery()
+  const [live, setLive] = useState(false)
+  const [top, setTop] = useState<string | null>(null)
+  const filter = Object.fromEntries(filterNames.map(name => [name, query.get(name)]))
+  const { since, ...rest } = filter
+  const cursor = query.get('cursor')
+  const policies = useResource('documents/policies', signal => listDocuments('policies', {}, signal))
+  const period = periods[since ?? '']
+  const list = useResource(
+    `requests?${queryText({ ...filter, cursor })}`,
+    signal =>
+      listRequests(
+        { ...rest, ...(period ? { from: new Date(Date.now() - period.ms).toISOString() } : {}), cursor },
+        signal,
+      ),
+    live && !cursor ? { pollMs: liveMs } : {},
+  )
+  useShortcuts([{ keys: 'l', text: 'Live tail on or off', run: () => setLive(on => !on) }])
+
+  // While tailing away from the top, new rows wait behind a button instead of moving what is being read.
+  const rows = list.data?.items ?? []
+  const waiting =
+    top === null
+      ? 0
+      : Math.max(
+          0,
+          rows.findIndex(row => row.request_id === top),
+        )
+  const held = live && waiting > 0 && scrollY > 80
+  const shown = held ? rows.slice(waiting) : rows
+  const newest = rows[0]?.request_id ?? null
+  useEffect(() => {
+    if (!held) setTop(newest)
+  }, [held, newest])
+
+  const active = filterNames.filter(name => filter[name])
+  const clear = () => query.set({ ...Object.fromEntries(filterNames.map(name => [name, null])), cursor: null })
+  const set = (name: string) => (value: string) => query.set({ [name]: value, cursor: null })
+  return (
+    <Page
+      title="Requests"
+      text="One row for each request of a caller; a fusion is one row, its calls are in the trace. No prompt is stored unless a policy keeps content."
+      actions={
+        <>
+          <Button pressed={live} onClick={() => setLive(!live)}>
+            {live ? 'Live: on' : 'Live tail'} <kbd>l</kbd>
+          </Button>
+          <Button
+            disabled={rows.length === 0}
+            why="Nothing to export"
+            onClick={() => download('requests.csv', 'text/csv', csv(columns, rows))}
+          >
+            Export CSV
+          </Button>
+        </>
+      }
+    >
+      <div class="filters">
+        <SearchBox label="Filter requests" value={filter['q'] ?? ''} onChange={set('q')} placeholder="Id, key, model" />
+        <Select inline label="Status" value={filter['status'] ?? ''} onChange={set('status')} choices={statuses} />
+        <Select
+          inline
+          label="Policy"
+          value={filter['policy'] ?? ''}
+          onChange={set('policy')}
+          choices={[
+            { value: '', text: 'All policies' },
+            ...(policies.data?.items ?? []).map(item => ({ value: item.document.id, text: item.document.id })),
+          ]}
+        />
+        <Select
+          inline
+          label="Period"
+          value={since ?? ''}
+          onChange={set('since')}
+          choices={[
+            { value: '', text: 'Any time' },
+            ...Object.entries(periods).map(([value, item]) => ({ value, text: item.text })),
+          ]}
+        />
+        {(['model', 'provider', 'key', 'session', 'from', 'to'] as const)
+          .filter(name => filter[name])
+          .map(name => (
+            <Button key={name} small onClick={() => query.set({ [name]: null, cursor: null })}>
+              {name}: {middle(filter[name] ?? '', 28)} ×<span class="visually-hidden">remove this filter</span>
+            </Button>
+          ))}
+        {active.length > 0 && (
+          <Button small kind="quiet" onClick={clear}>
+            Clear filters
+          </Button>
+        )}
+      </div>
+      <Loaded of={list} what="Requests" lines={12}>
+        {data =>
+          data.items.length === 0 ? (
+            <Panel flush>
+              {active.length > 0 ? (
+                <EmptyFiltered
+                  what="requests"
+                  filter={active.map(name => `${name} ${filter[name]}`).join(', ')}
+                  onClear={clear}
+                />
+              ) : (
+                <Empty title="No request yet" command={snippet()}>
+                  Each call to the router appears here a moment after it ended.
+                </Empty>
+              )}
+            </Panel>
+          ) : (
+            <>
+              <Figs rows={shown} total={data.total?.value ?? null} exact={data.total?.exact ?? false} />
+              <Panel flush>
+                {held && (
+                  <div class="banner">
+                    <button
+                      type="button"
+                      class="link-btn"
+                      onClick={() => {
+                        setTop(newest)
+                        scrollTo(0, 0)
+                      }}
+                    >
+                      {waiting} new
+                    </button>
+                  </div>
+                )}
+                <Table
+                  label="Requests"
+                  keyboard
+                  rows={shown}
+                  rowKey={row => row.request_id}
+                  href={row => adminUrl(`/requests/${segment(row.request_id)}`)}
+                  columns={[
+                    {
+                      id: 'at',
+                      narrow: true,
+                      head: 'Time, UTC',
+                      cell: row => (
+                        <>
+                          <a class="row-link num" href={adminUrl(`/requests/${segment(row.request_id)}`)}>
+                            {clock(row.at)}
+                          </a>
+                          <small>{day(row.at)}</small>
+                        </>
+                      ),
+                    },
+                    {
+                      id: 'caller',
+                      head: 'Caller',
+                      cell: row => (
+                        <>
+                          {row.key_label ?? row.kid ?? '–'}
+                          <small>{row.policy}</small>
+                        </>
+                      ),
+                    },
+                    {
+                      id: 'model',
+                      head: 'Model',
+                      wide: true,
+                      cell: row => (
+                        <>
+                          <span class="mono small">{row.requested_model}</span>
+                          {row.served_model && row.served_model !== row.requested_model && (
+                            <small class="mono">→ {row.served_model}</small>
+                          )}
+                        </>
+                      ),
+                    },
+                    { id: 'attempts', head: 'Attempts', cell: row => <Attempts attempts={row.attempts} /> },
+                    { id: 'status', head: 'Status', cell: row => <Status row={row} /> },
+                    { id: 'ttft', head: 'First token', number: true, named: true, cell: row => duration(row.ttft_ms) },
+                    { id: 'total', head: 'Total', number: true, named: true, cell: row => duration(row.duration_ms) },
+                    {
+                      id: 'tokens',
+                      head: 'Tokens in / out',
+                      number: true,
+                      named: true,
+                      cell: row => (
+                        <>
+                          {tokens(row.input_tokens)} / {tokens(row.output_tokens)}
+                          {row.cached_tokens ? <small>{tokens(row.cached_tokens)} cached</small> : null}
+                        </>
+                      ),
+                    },
+                    { id: 'cost', head: 'Cost', number: true, named: true, cell: row => money(row.cost_usd) },
+                    {
+                      id: 'strategy',
+                      skip: true,
+                      head: 'Strategy',
+                      cell: row => <span class="muted">{row.strategy ? spaced(row.strategy) : '–'}</span>,
+                    },
+                  ]}
+                />
+                <div class="panel-foot">
+                  <span class="legend">
+                    {[
+                      ['f1', 'primary or adviser'],
+                      ['f2', 'fallback'],
+                      ['f6', 'judge'],
+                      ['f3', 'synthesizer'],
+                    ].map(([fill, text]) => (
+                      <span key={fill}>
+                        <i class={`swatch ${fill}`} /> {text}
+                      </span>
+                    ))}
+                    <span class="attempts">
+                      <i class="failed" /> failed
+                    </span>
+                  </span>
+                  <span class="pager">
+                    {data.as_of && <span>as of {clock(data.as_of)} UTC</span>}
+                    {cursor && (
+                      <Button small onClick={() => query.set({ cursor: null })}>
+                        Newest
+                      </Button>
+                    )}
+                    {data.next && (
+                      <Button small onClick={() => query.set({ cursor: data.next })}>
+                        Older
+                      </Button>
+                    )}
+                  </span>
+                </div>
+              </Panel>
+            </>
+          )
+        }
+      </Loaded>
+    </Page>
+  )
+}

@@ -1,0 +1,166 @@
+/** Search or jump to: screens, actions, and objects by name or id. */
+import type { JSX } from 'preact'
+import { useEffect, useRef, useState } from 'preact/hooks'
+import { useLocation } from 'preact-iso'
+import { listDocuments } from '../../api/documents.ts'
+import { listKeys } from '../../api/keys.ts'
+import { useResource } from '../../api/resource.ts'
+import { can } from '../../api/session.ts'
+import { matches, segment } from '../../lib/text.ts'
+import { screens } from '../../routes.tsx'
+import { setTheme } from './account.tsx'
+
+interface Entry {
+  text: string
+  side: string
+  words?: string
+  run: () => void
+}
+
+const maxShown = 40
+
+/** What the query finds, screens and actions before objects; an id of a request is offered as such. */
+export function found(entries: readonly Entry[], query: string): Entry[] {
+  const hits = query.trim()
+    ? entries.filter(entry => matches(`${entry.text} ${entry.side} ${entry.words ?? ''}`, query.trim()))
+    : entries
+  return hits.slice(0, maxShown)
+}
+
+export default function Palette({ onClose }: { onClose: () => void }): JSX.Element {
+  const { route } = useLocation()
+  const [query, setQuery] = useState('')
+  const [active, setActive] = useState(0)
+  const box = useRef<HTMLDialogElement>(null)
+  const models = useResource('documents/models', signal => listDocuments('models', {}, signal))
+  const policies = useResource('documents/policies', signal => listDocuments('policies', {}, signal))
+  const profiles = useResource('documents/fusion-profiles', signal => listDocuments('fusion-profiles', {}, signal))
+  const keys = useResource('keys?', signal => listKeys({}, signal))
+
+  useEffect(() => {
+    const opener = document.activeElement
+    const dialog = box.current
+    if (dialog && !dialog.open) dialog.showModal()
+    return () => {
+      dialog?.close()
+      if (opener instanceof HTMLElement && opener.isConnected) opener.focus()
+    }
+  }, [])
+
+  const go = (href: string) => () => route(href)
+  const entries: Entry[] = [
+    ...screens
+      .filter(item => !item.needs || can(item.needs))
+      .map(item => ({ text: item.title, side: 'screen', words: item.words, run: go(item.href) })),
+    ...(can('keys.mint')
+      ? [{ text: 'Create key', side: 'action', words: 'new mint', run: go('/admin/keys?new=1') }]
+      : []),
+    { text: 'Test the fusion draft', side: 'action', words: 'prompt', run: go('/admin/fusion/default?panel=test') },
+    { text: 'Inspect a prompt', side: 'action', words: 'route explain', run: go('/admin/inspect') },
+    {
+      text: 'Connect a local endpoint',
+      side: 'action',
+      words: 'ollama vllm lm studio',
+      run: go('/admin/models?wizard=1'),
+    },
+    { text: 'Theme: light', side: 'action', run: () => setTheme('light') },
+    { text: 'Theme: dark', side: 'action', run: () => setTheme('dark') },
+    { text: 'Theme: as the system', side: 'action', run: () => setTheme('system') },
+    ...(profiles.data?.items ?? []).map(item => ({
+      text: item.document.id,
+      side: 'fusion profile',
+      run: go(`/admin/fusion/${segment(item.document.id)}`),
+    })),
+    ...(policies.data?.items ?? []).map(item => ({
+      text: item.document.id,
+      side: 'policy',
+      run: go(`/admin/policies/${segment(item.document.id)}`),
+    })),
+    ...(keys.data?.items ?? []).map(item => ({
+      text: item.label ?? item.kid,
+      side: `key of ${item.policy}`,
+      words: item.kid,
+      run: go(`/admin/keys?q=${segment(item.kid)}`),
+    })),
+    ...(models.data?.items ?? []).map(item => ({
+      text: item.document.id,
+      side: 'model',
+      run: go(`/admin/models?q=${segment(item.document.id)}`),
+    })),
+  ]
+  const typed = query.trim()
+  const looksLikeRequest = /^(req[_-]|[0-9a-f]{8}-)/i.test(typed) && !typed.includes(' ')
+  const shown = [
+    ...(looksLikeRequest
+      ? [{ text: `Open request ${typed}`, side: 'trace', run: go(`/admin/requests/${segment(typed)}`) }]
+      : []),
+    ...found(entries, query),
+  ]
+  const run = (entry: Entry | undefined) => {
+    if (!entry) return
+    onClose()
+    entry.run()
+  }
+  const onKeyDown = (event: KeyboardEvent) => {
+    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key]
+    if (step) {
+      event.preventDefault()
+      setActive((active + step + shown.length) % Math.max(1, shown.length))
+    } else if (event.key === 'Enter') {
+      event.preventDefault()
+      run(shown[active])
+    }
+  }
+  useEffect(() => {
+    box.current?.querySelector('[aria-selected=true]')?.scrollIntoView({ block: 'nearest' })
+  }, [active])
+  return (
+    <dialog
+      ref={box}
+      class="dialog palette"
+      aria-label="Search or jump to"
+      onCancel={event => {
+        event.preventDefault()
+        onClose()
+      }}
+      onClick={event => {
+        if (event.target === box.current) onClose()
+      }}
+      onKeyDown={() => {}}
+    >
+      <input
+        role="combobox"
+        aria-label="Search or jump to"
+        aria-expanded="true"
+        aria-controls="palette-list"
+        aria-activedescendant={shown[active] ? `palette-${active}` : undefined}
+        autocomplete="off"
+        placeholder="Screen, action, model, policy, key or request id"
+        value={query}
+        onInput={event => {
+          setQuery(event.currentTarget.value)
+          setActive(0)
+        }}
+        onKeyDown={onKeyDown}
+      />
+      <div class="palette-list" id="palette-list" role="listbox" aria-label="Results">
+        {shown.length === 0 && <div class="combo-empty">Nothing is called that.</div>}
+        {shown.map((entry, index) => (
+          // biome-ignore lint/a11y/useKeyWithClickEvents: the input owns the keyboard
+          // biome-ignore lint/a11y/useFocusableInteractive: aria-activedescendant moves, focus stays in the input
+          <div
+            key={`${entry.side} ${entry.text}`}
+            id={`palette-${index}`}
+            class="palette-option"
+            role="option"
+            aria-selected={index === active}
+            onClick={() => run(entry)}
+          >
+            <span class="clip">{entry.text}</span>
+            <span class="nowrap">{entry.side}</span>
+          </div>
+        ))}
+      </div>
+    </dialog>
+  )
+}

@@ -1,0 +1,98 @@
+/** Vertical bars over days, one series; the incomplete last bucket is hatched; keyboard and pointer share one cursor. */
+import type { JSX } from 'preact'
+import { useId, useState } from 'preact/hooks'
+import { niceTicks } from './scale.ts'
+import { useWidth } from './use-width.ts'
+
+export interface Bar {
+  id: string
+  label: string
+  value: number | null
+  text: string
+}
+
+interface BarsProps {
+  bars: readonly Bar[]
+  label: string
+  format: (value: number) => string
+  /** The last bucket is still filling. */
+  partial?: boolean
+  height?: number
+}
+
+const left = 52
+const bottom = 22
+const top = 8
+
+export function Bars({ bars, label, format, partial = false, height = 180 }: BarsProps): JSX.Element {
+  const [ref, width] = useWidth<HTMLDivElement>()
+  const [cursor, setCursor] = useState<number | null>(null)
+  const hatch = useId()
+  const ticks = niceTicks(Math.max(0, ...bars.map(bar => bar.value ?? 0)), 4)
+  const max = ticks.at(-1) ?? 1
+  const plot = height - top - bottom
+  const y = (value: number) => top + plot - (value / max) * plot
+  const step = (width - left) / Math.max(1, bars.length)
+  const every = Math.max(1, Math.ceil(bars.length / Math.max(1, Math.floor((width - left) / 64))))
+  const shown = cursor === null ? null : bars[cursor]
+  const move = (event: KeyboardEvent) => {
+    const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key]
+    if (!by) return
+    event.preventDefault()
+    setCursor(at => Math.max(0, Math.min(bars.length - 1, (at ?? (by > 0 ? -1 : bars.length)) + by)))
+  }
+  return (
+    <div ref={ref} class="chart bars">
+      <svg
+        width={width}
+        height={height}
+        role="img"
+        aria-label={label}
+        tabIndex={0}
+        onKeyDown={move}
+        onPointerLeave={() => setCursor(null)}
+        onBlur={() => setCursor(null)}
+      >
+        <defs>
+          <pattern id={hatch} width="5" height="5" patternUnits="userSpaceOnUse" patternTransform="rotate(45)">
+            <rect class="f1" width="2.5" height="5" />
+          </pattern>
+        </defs>
+        {ticks.map(tick => (
+          <g key={tick}>
+            <line class="grid" x1={left} x2={width} y1={y(tick)} y2={y(tick)} />
+            <text class="axis" x={left - 8} y={y(tick) + 4} text-anchor="end">
+              {format(tick)}
+            </text>
+          </g>
+        ))}
+        {bars.map((bar, index) => {
+          const x = left + index * step
+          const size = bar.value === null ? 0 : Math.max(bar.value > 0 ? 1 : 0, top + plot - y(bar.value))
+          return (
+            <g key={bar.id}>
+              <rect
+                class={partial && index === bars.length - 1 ? 'hatched' : 'f1'}
+                {...(partial && index === bars.length - 1 ? { fill: `url(#${hatch})` } : {})}
+                x={x + step * 0.15}
+                width={Math.max(1, step * 0.7)}
+                y={top + plot - size}
+                height={size}
+                opacity={cursor === null || cursor === index ? 1 : 0.5}
+              />
+              <rect class="hit" x={x} width={step} y={0} height={height} onPointerEnter={() => setCursor(index)} />
+              {index % every === 0 && (
+                <text class="axis" x={x + step / 2} y={height - 6} text-anchor="middle">
+                  {bar.label}
+                </text>
+              )}
+            </g>
+          )
+        })}
+      </svg>
+      <p class="small muted bars-note" aria-live="polite">
+        {shown ? `${shown.id}: ${shown.text}` : partial ? 'The last bar is not complete.' : ''}
+      </p>
+    </div>
+  )
+}

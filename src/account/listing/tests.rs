@@ -1,0 +1,209 @@
+use super::*;
+use crate::account::usage::AttemptRow;
+use proptest::prelude::*;
+
+#[test]
+fn a_query_becomes_a_filter_or_a_named_error() {
+    let check = |name: &str, value: &str, expected: Result<RequestFilter, &str>| {
+        let got = RequestFilter::parse([(name, value)]);
+        let base = |filter: RequestFilter| RequestFilter {
+            limit: if filter.limit == 0 { DEFAULT_LIMIT } else { filter.limit },
+            ..filter
+        };
+        assert_eq!(
+            got.map_err(|error| error.to_string()),
+            expected.map(base).map_err(str::to_owned),
+            "{name}={value}"
+        );
+    };
+    let base = RequestFilter::default;
+    check("limit", "200", Ok(RequestFilter { limit: 200, ..base() }));
+    check("limit", "201", Err("`limit` is a number from 1 to 200"));
+    check("limit", "0", Err("`limit` is a number from 1 to 200"));
+    check(
+        "status",
+        "ok",
+        Ok(RequestFilter {
+            status: Some(StatusFilter::Ok),
+            ..base()
+        }),
+    );
+    check(
+        "status",
+        "5xx",
+        Ok(RequestFilter {
+            status: Some(StatusFilter::Hundred(5)),
+            ..base()
+        }),
+    );
+    check(
+        "status",
+        "404",
+        Ok(RequestFilter {
+            status: Some(StatusFilter::Exactly(404)),
+            ..base()
+        }),
+    );
+    check(
+        "status",
+        "9xx",
+        Err("`status` is `ok`, `error`, `degraded`, a status such as `404`, or `4xx`"),
+    );
+    check(
+        "from",
+        "1970-01-02",
+        Ok(RequestFilter {
+            from: Some(Millis(86_400_000)),
+            ..base()
+        }),
+    );
+    check(
+        "to",
+        "yesterday",
+        Err("`to` is a date such as `2026-09-30` or a moment such as `2026-09-30T18:00:00Z`"),
+    );
+    check(
+        "q",
+        "ABC",
+        Ok(RequestFilter {
+            q: Some("abc".to_owned()),
+            ..base()
+        }),
+    );
+    check("model", "", Ok(base()));
+    check(
+        "cursor",
+        "1.2.team.research",
+        Ok(RequestFilter {
+            cursor: Some(Position {
+                settled: Millis(1),
+                policy: "team.research".to_owned(),
+                seq: 2,
+            }),
+            ..base()
+        }),
+    );
+    check("cursor", "1.2", Err("`cursor` is the `next` of an earlier page"));
+    check("colour", "red", Err("`colour` is no parameter of this list"));
+    check("q", &"x".repeat(1000), Err("`q` is longer than 256 bytes"));
+}
+
+#[test]
+fn filters_match_what_they_name() {
+    let row = RequestRow {
+        request_id: "req-17".to_owned(),
+        at: Millis(1000),
+        policy: "team".to_owned(),
+        kid: "k1".to_owned(),
+        key_label: "CI runner".to_owned(),
+        requested_model: "clawrouter/auto".to_owned(),
+        served_model: Some("openai/gpt".to_owned()),
+        status: 429,
+        degraded: true,
+        session: Some("s1".to_owned()),
+        attempts: vec![AttemptRow {
+            target: "groq/llama".to_owned(),
+            credential: Some("org1".to_owned()),
+            ..AttemptRow::default()
+        }],
+        ..RequestRow::default()
+    };
+    let check = |query: &[(&str, &str)], expected: bool| {
+        let filter = RequestFilter::parse(query.iter().copied()).unwrap();
+        assert_eq!(filter.matches(&row), expected, "{query:?}");
+    };
+    for query in [
+        ("model", "groq/llama"),
+        ("model", "openai/gpt"),
+        ("model", "clawrouter/auto"),
+        ("provider", "groq"),
+        ("status", "4xx"),
+        ("status", "error"),
+        ("status", "429"),
+        ("status", "degraded"),
+        ("policy", "team"),
+        ("key", "k1"),
+        ("session", "s1"),
+        ("q", "ci RUN"),
+        ("q", "ORG1"),
+        ("q", "req-1"),
+        ("from", "1970-01-01T00:00:01Z"),
+        ("to", "1970-01-01T00:00:01.001Z"),
+    ] {
+        check(&[query], true);
+    }
+    for query in [
+        ("model", "groq"),
+        ("provider", "openai"),
+        ("status", "ok"),
+        ("status", "5xx"),
+        ("policy", "other"),
+        ("key", "k"),
+        ("session", "s"),
+        ("q", "nothing"),
+        ("from", "1970-01-01T00:00:01.001Z"),
+        ("to", "1970-01-01T00:00:01Z"),
+    ] {
+        check(&[query], false);
+    }
+    check(&[("status", "429"), ("key", "k1")], true);
+    check(&[("status", "429"), ("key", "k2")], false);
+}
+
+/// A Ledger's page as the object makes it: it looks at `scan` rows at most.
+fn page(ledger: &[PlacedRow], filter: &RequestFilter, scan: usize) -> LedgerPage {
+    let mut page = LedgerPage::default();
+    let behind = ledger
+        .iter()
+        .rev()
+        .filter(|item| filter.cursor.as_ref().is_none_or(|cursor| item.position < *cursor));
+    for (seen, item) in behind.enumerate() {
+        if seen >= scan || page.items.len() >= filter.limit {
+            return page;
+        }
+        page.reached = Some(item.position.clone());
+        if filter.matches(&item.row) {
+            page.items.push(item.clone());
+        }
+    }
+    page.reached = None;
+    page
+}
+
+proptest! {
+    #[test]
+    fn pages_of_several_ledgers_show_every_row_once_and_in_order(
+        times in proptest::collection::vec((0_usize..3, 0_u64..20, any::<bool>()), 0..60),
+        limit in 1_usize..8,
+        scan in 1_usize..10,
+    ) {
+        let mut ledgers = vec![Vec::new(); 3];
+        let mut clocks = [0_u64; 3];
+        for (number, (which, gap, fails)) in times.into_iter().enumerate() {
+            clocks[which] += gap;
+            let position = Position { settled: Millis(clocks[which]), policy: format!("p{which}"), seq: ledgers[which].len() as u64 };
+            let row = RequestRow { request_id: format!("r{number}"), status: if fails { 500 } else { 200 }, ..RequestRow::default() };
+            ledgers[which].push(PlacedRow { position, row });
+        }
+        let mut expected: Vec<&PlacedRow> = ledgers.iter().flatten().filter(|item| item.row.status == 200).collect();
+        expected.sort_by(|a, b| b.position.cmp(&a.position));
+        let expected: Vec<String> = expected.into_iter().map(|item| item.row.request_id.clone()).collect();
+        let mut filter = RequestFilter { limit, status: Some(StatusFilter::Ok), ..RequestFilter::default() };
+        let mut shown = Vec::new();
+        for _ in 0..1000 {
+            let merged = merge(&filter, ledgers.iter().map(|ledger| page(ledger, &filter, scan)).collect(), Millis(0));
+            prop_assert!(merged.items.len() <= limit);
+            shown.extend(merged.items.into_iter().map(|row| row.request_id));
+            match merged.next {
+                Some(next) => filter.cursor = Some(next.parse().unwrap()),
+                None => break,
+            }
+        }
+        prop_assert_eq!(shown, expected);
+    }
+
+    #[test]
+    fn any_query_is_read_without_panic(name in "[a-z]{0,8}", value in ".{0,60}") {
+        let _ = RequestFilter::parse([(name.as_str(), value.as_str())]);
+    }
+}

@@ -1,0 +1,12 @@
+//! Room 6: usage to money. Reserve, settle, expire; usage and trace rows. Knows no Durable Object: a Ledger file in `edge` stores what
+//! this room decides.
+
+pub mod calendar;
+pub mod cost;
+pub mod ledger;
+pub mod listing;
+pub mod metrics;
+pub mod record;
+pub mod rollup;
+pub mod trace;
+pub mod usage;

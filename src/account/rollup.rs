@@ -1,0 +1,414 @@
+//! Hourly roll-ups: what every key spent on every model in an hour. They answer usage questions without reading rows, and stay when
+//! the rows are forgotten.
+//!
+//! Tokens and cost count for the model of each upstream call; a request counts once, for the model that answered. So the groups of any
+//! grouping add up to the same total.
+
+use super::calendar::{self, DAY, HOUR};
+use super::usage::{RequestRow, provider_of};
+use crate::catalog::NanoUsd;
+use crate::wire::Millis;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+/// The roll-up of all hours since the Ledger began has this number: no request arrived in the first hour of 1970.
+pub const EVER: u64 = 0;
+/// Groups of one roll-up; what comes beyond counts for [`OTHERS`], so that totals stay right.
+pub const MAX_GROUPS: usize = 2000;
+/// Model of groups beyond [`MAX_GROUPS`].
+pub const OTHERS: &str = "others";
+/// Longest span of a usage question, days.
+pub const MAX_DAYS: u64 = 400;
+
+/// Sums of one group.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sums {
+    /// Requests.
+    pub requests: u64,
+    /// Requests that got no answer.
+    pub errors: u64,
+    /// Upstream calls.
+    pub calls: u64,
+    /// Tokens, cached ones included.
+    pub input_tokens: u64,
+    /// Tokens, reasoning included.
+    pub output_tokens: u64,
+    /// Tokens.
+    pub cached_tokens: u64,
+    /// Tokens.
+    pub reasoning_tokens: u64,
+    /// Cost.
+    #[serde(with = "crate::catalog::money::usd")]
+    pub cost_usd: NanoUsd,
+}
+
+impl Sums {
+    /// Adds `other`; saturates.
+    pub fn add(&mut self, other: &Self) {
+        let fields = [
+            (&mut self.requests, other.requests),
+            (&mut self.errors, other.errors),
+            (&mut self.calls, other.calls),
+            (&mut self.input_tokens, other.input_tokens),
+            (&mut self.output_tokens, other.output_tokens),
+            (&mut self.cached_tokens, other.cached_tokens),
+            (&mut self.reasoning_tokens, other.reasoning_tokens),
+        ];
+        for (mine, theirs) in fields {
+            *mine = mine.saturating_add(theirs);
+        }
+        self.cost_usd = self.cost_usd.saturating_add(other.cost_usd);
+    }
+}
+
+/// One hour by key and model.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "Vec<(String, String, Sums)>", into = "Vec<(String, String, Sums)>")]
+pub struct Rollup {
+    groups: BTreeMap<(String, String), Sums>,
+}
+
+impl From<Vec<(String, String, Sums)>> for Rollup {
+    fn from(groups: Vec<(String, String, Sums)>) -> Self {
+        Self {
+            groups: groups
+                .into_iter()
+                .map(|(kid, model, sums)| ((kid, model), sums))
+                .collect(),
+        }
+    }
+}
+
+impl From<Rollup> for Vec<(String, String, Sums)> {
+    fn from(rollup: Rollup) -> Self {
+        rollup
+            .groups
+            .into_iter()
+            .map(|((kid, model), sums)| (kid, model, sums))
+            .collect()
+    }
+}
+
+impl Rollup {
+    /// Counts a row.
+    pub fn add(&mut self, row: &RequestRow) {
+        let request = Sums {
+            requests: 1,
+            errors: u64::from(row.is_error()),
+            ..Sums::default()
+        };
+        self.group(&row.kid, row.counted_model()).add(&request);
+        for attempt in &row.attempts {
+            let usage = &attempt.usage;
+            let call = Sums {
+                calls: 1,
+                input_tokens: usage.input_tokens,
+                output_tokens: usage.output_tokens,
+                cached_tokens: usage.cached_tokens,
+                reasoning_tokens: usage.reasoning_tokens,
+                cost_usd: attempt.cost_usd,
+                ..Sums::default()
+            };
+            self.group(&row.kid, &attempt.target).add(&call);
+        }
+    }
+
+    /// Key, model and sums of every group.
+    pub fn groups(&self) -> impl Iterator<Item = (&str, &str, &Sums)> {
+        self.groups
+            .iter()
+            .map(|((kid, model), sums)| (kid.as_str(), model.as_str(), sums))
+    }
+
+    /// Sum of all groups.
+    pub fn total(&self) -> Sums {
+        self.groups.values().fold(Sums::default(), |mut total, sums| {
+            total.add(sums);
+            total
+        })
+    }
+
+    fn group(&mut self, kid: &str, model: &str) -> &mut Sums {
+        let key = (kid.to_owned(), model.to_owned());
+        if self.groups.len() >= MAX_GROUPS && !self.groups.contains_key(&key) {
+            return self.groups.entry((OTHERS.to_owned(), OTHERS.to_owned())).or_default();
+        }
+        self.groups.entry(key).or_default()
+    }
+}
+
+/// Number of the hour that a row counts in.
+pub fn hour_of(at: Millis) -> u64 {
+    at.0 / HOUR
+}
+
+/// How usage is grouped.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Grouping {
+    /// By policy.
+    #[default]
+    Policy,
+    /// By key.
+    Key,
+    /// By model of the upstream calls.
+    Model,
+    /// By provider of the upstream calls.
+    Provider,
+    /// By UTC day.
+    Day,
+}
+
+/// A usage question. Hours are whole: `from` is rounded down, `to` up, and the answer says so.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UsageQuery {
+    /// How to group.
+    pub group: Grouping,
+    /// First moment.
+    pub from: Millis,
+    /// First moment after it.
+    pub to: Millis,
+    /// Only this key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kid: Option<String>,
+}
+
+impl UsageQuery {
+    /// Numbers of the first hour and of the hour after the last; at most [`MAX_DAYS`] days, the latest ones.
+    pub fn hours(&self) -> (u64, u64) {
+        let to = self.to.0.div_ceil(HOUR);
+        let from = (self.from.0 / HOUR)
+            .max(to.saturating_sub(MAX_DAYS * DAY / HOUR))
+            .max(EVER + 1);
+        (from, to.max(from))
+    }
+}
+
+/// One Ledger's part of the answer: sums by group id.
+pub type UsagePart = BTreeMap<String, Sums>;
+
+/// Groups the hours of the Ledger of `policy`.
+pub fn group(query: &UsageQuery, policy: &str, hours: &[(u64, Rollup)]) -> UsagePart {
+    let (from, to) = query.hours();
+    let mut part = UsagePart::new();
+    for (hour, rollup) in hours.iter().filter(|(hour, _)| (from..to).contains(hour)) {
+        for (kid, model, sums) in rollup
+            .groups()
+            .filter(|(kid, ..)| query.kid.as_deref().is_none_or(|only| only == *kid))
+        {
+            let id = match query.group {
+                Grouping::Policy => policy.to_owned(),
+                Grouping::Key => kid.to_owned(),
+                Grouping::Model => model.to_owned(),
+                Grouping::Provider => provider_of(model).to_owned(),
+                Grouping::Day => calendar::date(Millis(hour.saturating_mul(HOUR))),
+            };
+            part.entry(id).or_default().add(sums);
+        }
+    }
+    part
+}
+
+/// The answer of `GET usage`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct UsageReport {
+    /// Most expensive first; days in order.
+    pub groups: Vec<UsageGroup>,
+    /// Sum of the groups.
+    pub total: Sums,
+    /// First moment that is counted.
+    #[serde(with = "calendar::moment")]
+    pub from: Millis,
+    /// First moment that is no longer counted.
+    #[serde(with = "calendar::moment")]
+    pub to: Millis,
+    /// When this was true.
+    #[serde(with = "calendar::moment")]
+    pub as_of: Millis,
+}
+
+/// One group.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct UsageGroup {
+    /// Policy, key id, model, provider or day.
+    pub id: String,
+    /// Sums.
+    #[serde(flatten)]
+    pub sums: Sums,
+    /// Query of `GET requests` that lists the rows behind it.
+    pub filter: String,
+}
+
+/// Adds the parts of several Ledgers.
+pub fn report(query: &UsageQuery, parts: Vec<UsagePart>, now: Millis) -> UsageReport {
+    let mut groups = UsagePart::new();
+    for (id, sums) in parts.into_iter().flatten() {
+        groups.entry(id).or_default().add(&sums);
+    }
+    let (from, to) = query.hours();
+    let (from, to) = (Millis(from.saturating_mul(HOUR)), Millis(to.saturating_mul(HOUR)));
+    let mut total = Sums::default();
+    for sums in groups.values() {
+        total.add(sums);
+    }
+    let mut groups: Vec<UsageGroup> = groups
+        .into_iter()
+        .map(|(id, sums)| UsageGroup {
+            filter: filter(query.group, &id, from, to),
+            id,
+            sums,
+        })
+        .collect();
+    if query.group != Grouping::Day {
+        groups.sort_by(|a, b| b.sums.cost_usd.cmp(&a.sums.cost_usd).then_with(|| a.id.cmp(&b.id)));
+    }
+    UsageReport {
+        groups,
+        total,
+        from,
+        to,
+        as_of: now,
+    }
+}
+
+fn filter(group: Grouping, id: &str, from: Millis, to: Millis) -> String {
+    let name = match group {
+        Grouping::Policy => "policy",
+        Grouping::Key => "key",
+        Grouping::Model => "model",
+        Grouping::Provider => "provider",
+        Grouping::Day => {
+            let day = calendar::parse(id).unwrap_or(from);
+            let (from, to) = (day.max(from), day.plus(Millis(DAY)).min(to));
+            return format!("from={}&to={}", calendar::rfc3339(from), calendar::rfc3339(to));
+        }
+    };
+    format!(
+        "{name}={}&from={}&to={}",
+        escape(id),
+        calendar::rfc3339(from),
+        calendar::rfc3339(to)
+    )
+}
+
+/// Percent-encodes what has a meaning in a query.
+fn escape(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~/:@".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            let _ = write!(out, "%{byte:02X}");
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::account::usage::AttemptRow;
+    use crate::wire::Usage;
+    use proptest::prelude::*;
+
+    fn row(hour: u64, kid: u8, attempts: Vec<(u8, u64)>, failed: bool) -> RequestRow {
+        let attempt = |(model, cost): (u8, u64)| AttemptRow {
+            target: format!("p{}/m{model}", model % 2),
+            cost_usd: NanoUsd(cost),
+            usage: Usage {
+                input_tokens: cost,
+                ..Usage::default()
+            },
+            ..AttemptRow::default()
+        };
+        RequestRow {
+            at: Millis(hour * HOUR + 5),
+            kid: format!("k{kid}"),
+            status: if failed { 502 } else { 200 },
+            requested_model: "clawrouter/auto".to_owned(),
+            attempts: attempts.into_iter().map(attempt).collect(),
+            ..RequestRow::default()
+        }
+        .closed()
+    }
+
+    fn rows() -> impl Strategy<Value = Vec<RequestRow>> {
+        let attempts = proptest::collection::vec((0_u8..4, 0_u64..1_000_000), 0..4);
+        let one = (1_u64..60, 0_u8..3, attempts, any::<bool>())
+            .prop_map(|(hour, kid, attempts, failed)| row(hour, kid, attempts, failed));
+        proptest::collection::vec(one, 0..40)
+    }
+
+    proptest! {
+        #[test]
+        fn every_grouping_adds_up_to_the_rows(rows in rows(), from in 0_u64..60, length in 0_u64..60, split in 0_usize..40) {
+            let within = |row: &&RequestRow| (from..from + length).contains(&hour_of(row.at));
+            let cost: NanoUsd = rows.iter().filter(within).map(|row| row.cost_usd).sum();
+            let requests = rows.iter().filter(within).count() as u64;
+            let errors = rows.iter().filter(within).filter(|row| row.is_error()).count() as u64;
+            for group_by in [Grouping::Policy, Grouping::Key, Grouping::Model, Grouping::Provider, Grouping::Day] {
+                let query = UsageQuery { group: group_by, from: Millis(from * HOUR), to: Millis((from + length) * HOUR), kid: None };
+                let (one, other) = rows.split_at(split.min(rows.len()));
+                let parts = [one, other].map(|rows| {
+                    let mut hours: BTreeMap<u64, Rollup> = BTreeMap::new();
+                    for row in rows {
+                        hours.entry(hour_of(row.at)).or_default().add(row);
+                    }
+                    group(&query, "team", &hours.into_iter().collect::<Vec<_>>())
+                });
+                let report = report(&query, parts.to_vec(), Millis(0));
+                prop_assert_eq!(report.total.cost_usd, cost);
+                prop_assert_eq!((report.total.requests, report.total.errors), (requests, errors));
+            }
+        }
+
+        #[test]
+        fn a_rollup_survives_json(rows in rows()) {
+            let mut rollup = Rollup::default();
+            for row in &rows {
+                rollup.add(row);
+            }
+            let text = serde_json::to_string(&rollup).unwrap();
+            prop_assert_eq!(serde_json::from_str::<Rollup>(&text).unwrap(), rollup);
+        }
+    }
+
+    #[test]
+    fn groups_beyond_the_bound_keep_the_total() {
+        let mut rollup = Rollup::default();
+        for number in 0..MAX_GROUPS as u64 + 10 {
+            let mut row = row(1, 0, vec![(0, 1)], false);
+            row.kid = format!("k{number}");
+            rollup.add(&row);
+        }
+        assert_eq!(rollup.total().requests, MAX_GROUPS as u64 + 10);
+        assert_eq!(rollup.total().cost_usd, NanoUsd(MAX_GROUPS as u64 + 10));
+        assert_eq!(rollup.groups().count(), MAX_GROUPS + 1);
+    }
+
+    #[test]
+    fn a_group_says_which_rows_it_is() {
+        let query = UsageQuery {
+            group: Grouping::Model,
+            from: Millis(HOUR + 1),
+            to: Millis(2 * HOUR + 1),
+            kid: None,
+        };
+        let part = group(
+            &query,
+            "team",
+            &[(1, {
+                let mut r = Rollup::default();
+                r.add(&row(1, 0, vec![(0, 5)], false));
+                r
+            })],
+        );
+        let report = report(&query, vec![part], Millis(0));
+        assert_eq!(
+            report.groups[0].filter,
+            "model=p0/m0&from=1970-01-01T01:00:00Z&to=1970-01-01T03:00:00Z"
+        );
+        assert_eq!(escape("a b&c=d"), "a%20b%26c%3Dd");
+    }
+}

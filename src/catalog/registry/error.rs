@@ -1,0 +1,87 @@
+//! Why the Registry does not do what was asked.
+
+use crate::catalog::document::{DocumentError, DocumentName};
+use crate::wire::ApiError;
+use serde_json::{Value, json};
+
+/// Errors listed in one answer.
+const MAX_ERRORS: usize = 20;
+
+/// The one error of the Registry.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum RegistryError {
+    /// No such document.
+    #[error("There is no {name}.")]
+    NotFound {
+        /// Which.
+        name: DocumentName,
+    },
+    /// A write without a condition.
+    #[error("Writing {name} needs `If-Match: \"<revision>\"`, or `If-None-Match: *` to create it.")]
+    RevisionRequired {
+        /// Which.
+        name: DocumentName,
+    },
+    /// Somebody else wrote in between.
+    #[error("{name} has changed since it was read; the current document is in `error.clawrouter.current`.")]
+    Stale {
+        /// Which.
+        name: DocumentName,
+        /// As it is now.
+        current: Box<Value>,
+    },
+    /// The act contradicts the present state.
+    #[error("{message}")]
+    Conflict {
+        /// One sentence that says what to do.
+        message: String,
+    },
+    /// The document, or the catalog that would result, is wrong.
+    #[error("The document is not valid.")]
+    Invalid {
+        /// What is wrong, at least one.
+        errors: Vec<DocumentError>,
+    },
+    /// Path and body name different documents.
+    #[error("The document's `id` is `{found}` but the path says `{expected}`.")]
+    WrongId {
+        /// In the path.
+        expected: String,
+        /// In the document.
+        found: String,
+    },
+}
+
+impl From<RegistryError> for ApiError {
+    fn from(error: RegistryError) -> Self {
+        let message = error.to_string();
+        match error {
+            RegistryError::NotFound { .. } => Self::not_found(message),
+            RegistryError::RevisionRequired { .. } => Self::new("revision_required", message),
+            RegistryError::Stale { current, .. } => Self::new("revision_mismatch", message).with("current", *current),
+            RegistryError::Conflict { .. } => Self::new("conflict", message),
+            RegistryError::WrongId { .. } => Self::new("invalid_document", message).about("/id"),
+            RegistryError::Invalid { errors } => invalid(&errors),
+        }
+    }
+}
+
+fn invalid(errors: &[DocumentError]) -> ApiError {
+    let first = errors.first();
+    let sentence = first.map_or_else(
+        || "The document is not valid.".to_owned(),
+        |error| {
+            if error.path.is_empty() {
+                error.message.clone()
+            } else {
+                format!("{}: {}", error.path, error.message)
+            }
+        },
+    );
+    let listed: Vec<_> = errors.iter().take(MAX_ERRORS).collect();
+    let answer = ApiError::new("invalid_document", sentence).with("errors", json!(listed));
+    match first {
+        Some(error) => answer.about(error.path.clone()).because(error.code.as_str()),
+        None => answer,
+    }
+}

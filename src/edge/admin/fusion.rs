@@ -1,0 +1,216 @@
+//! Fusion profiles: drafts, readiness, enable, disable, test prompts.
+
+use super::{Admin, test_prompt};
+use crate::access::KeyIdentity;
+use crate::access::admin::Act;
+use crate::access::key::KeyRecord;
+use crate::account::ledger::message::BudgetState;
+use crate::catalog::document::{Collection, Document};
+use crate::catalog::registry::draft::profile_name;
+use crate::catalog::{FusionProfile, NanoUsd};
+use crate::edge::objects::registry::{Applied, DraftCall, KeyPage, KeyQuery};
+use crate::edge::reply::{self, Reply};
+use crate::edge::{isolate, ledger, listing};
+use crate::route::readiness::{self, PolicyQuestion};
+use crate::wire::ApiError;
+use serde::Deserialize;
+use serde_json::Value;
+use std::sync::Arc;
+
+/// Keys that one readiness answer looks at.
+const MAX_KEYS: u32 = 500;
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Asked {
+    #[serde(default)]
+    draft: Option<Value>,
+    #[serde(default)]
+    keys: bool,
+    #[serde(default)]
+    policy: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Saved {
+    draft: Value,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Enable {
+    #[serde(default)]
+    base_revision: u64,
+    #[serde(default)]
+    note: Option<String>,
+}
+
+/// Is this the last segment of one of these calls?
+pub(super) fn is_call(segment: &str) -> bool {
+    matches!(segment, "draft" | "readiness" | "enable" | "disable" | "test")
+}
+
+/// `fusion-profiles/{id}/{call}`
+pub(super) async fn serve(admin: &Admin<'_>, id: &str, call: &str) -> Reply {
+    match (call, admin.incoming.method.as_str()) {
+        ("draft", "GET") => {
+            admin.may(Act::Read)?;
+            draft_call(admin, "/drafts/get", id, String::new()).await
+        }
+        ("draft", "PUT") => {
+            admin.may(Act::WriteDocuments)?;
+            let saved: Saved = admin.body().await?;
+            draft_call(admin, "/drafts/put", id, saved.draft.to_string()).await
+        }
+        ("draft", "DELETE") => {
+            admin.may(Act::WriteDocuments)?;
+            draft_call(admin, "/drafts/delete", id, String::new()).await
+        }
+        ("readiness", "POST") => readiness(admin, id).await,
+        ("enable", "POST") => {
+            admin.may(Act::WriteDocuments)?;
+            let wish: Enable = admin.body().await?;
+            switch(admin, "/drafts/enable", id, wish).await
+        }
+        ("disable", "POST") => {
+            admin.may(Act::Operate)?;
+            let wish: Enable = admin.body().await?;
+            switch(admin, "/drafts/disable", id, wish).await
+        }
+        ("test", "POST") => test_prompt::serve(admin, id).await,
+        ("draft", _) => Err(ApiError::method_not_allowed("GET, PUT, DELETE")),
+        _ => Err(ApiError::method_not_allowed("POST")),
+    }
+}
+
+async fn draft_call(admin: &Admin<'_>, path: &str, id: &str, text: String) -> Reply {
+    let call = DraftCall {
+        id: id.to_owned(),
+        text,
+        base_revision: 0,
+        author: admin.author(None),
+    };
+    let view: Value = admin.registry(path, &call).await?;
+    reply::json(200, &view)
+}
+
+async fn switch(admin: &Admin<'_>, path: &str, id: &str, wish: Enable) -> Reply {
+    let call = DraftCall {
+        id: id.to_owned(),
+        text: String::new(),
+        base_revision: wish.base_revision,
+        author: admin.author(wish.note),
+    };
+    let applied: Applied = admin.registry(path, &call).await?;
+    admin.adopt(&applied.snapshot).await;
+    reply::json(200, &applied.answer)
+}
+
+async fn readiness(admin: &Admin<'_>, id: &str) -> Reply {
+    admin.may(Act::Read)?;
+    let asked: Asked = admin.body().await?;
+    let draft = profile(admin, id, asked.draft.clone()).await?;
+    let records = keys_of(admin, asked.policy.as_deref()).await?;
+    let questions = questions(admin, &asked, &records).await?;
+    let live = admin.world.catalog.fusion_profiles.get(id).cloned();
+    let verified = isolate::verified();
+    let answer = listing::decide(admin.incoming, &admin.world, |world| {
+        readiness::readiness(&draft, live.as_deref(), &questions, &verified, world)
+    });
+    reply::json(200, &answer)
+}
+
+/// What is asked for each policy: how many keys it has, what its budgets have left, and its keys one by one when that was asked.
+async fn questions(admin: &Admin<'_>, asked: &Asked, records: &[KeyRecord]) -> Result<Vec<PolicyQuestion>, ApiError> {
+    let env = &admin.incoming.env;
+    let mut questions = Vec::new();
+    for policy in admin
+        .world
+        .catalog
+        .policies
+        .values()
+        .filter(|policy| asked.policy.as_deref().is_none_or(|only| only == policy.id.as_str()))
+    {
+        let own: Vec<&KeyRecord> = records.iter().filter(|record| record.policy == policy.id).collect();
+        let mut key_rows = Vec::new();
+        for record in own.iter().filter(|_| asked.keys) {
+            let identity = KeyIdentity {
+                kid: record.kid.clone(),
+                label: record.label.clone(),
+                principal: record.principal.clone(),
+            };
+            key_rows.push((identity, least(&ledger::budgets(env, policy, Some(&record.kid)).await?)));
+        }
+        let remaining = least(&ledger::budgets(env, policy, None).await?);
+        questions.push(PolicyQuestion {
+            policy: Arc::clone(policy),
+            keys: own.len() as u64,
+            remaining,
+            key_rows,
+        });
+    }
+    Ok(questions)
+}
+
+/// The least that any hard budget has left.
+fn least(budgets: &[BudgetState]) -> Option<NanoUsd> {
+    budgets
+        .iter()
+        .filter(|budget| budget.hard)
+        .map(|budget| budget.remaining_usd)
+        .min()
+}
+
+/// The profile that is asked about: the body's, else the saved draft, else the live one.
+pub(super) async fn profile(admin: &Admin<'_>, id: &str, draft: Option<Value>) -> Result<FusionProfile, ApiError> {
+    let draft = match draft {
+        Some(draft) => draft,
+        None => {
+            let call = DraftCall {
+                id: id.to_owned(),
+                text: String::new(),
+                base_revision: 0,
+                author: admin.author(None),
+            };
+            let mut view: Value = admin.registry("/drafts/get", &call).await?;
+            view.get_mut("draft").map(Value::take).unwrap_or_default()
+        }
+    };
+    let invalid =
+        |path: &str, message: &str| ApiError::new("invalid_document", format!("{path}: {message}")).about(path);
+    let document = Document::parse(Collection::FusionProfiles, &draft.to_string())
+        .map_err(|error| invalid(&error.path, &error.message))?;
+    match document {
+        Document::FusionProfile(profile) if document_is(&profile, id) => {
+            crate::catalog::compile::check_fusion_draft(&profile).map_err(|errors| {
+                errors.first().map_or_else(
+                    || invalid("", "not valid"),
+                    |error| invalid(&error.path, &error.message),
+                )
+            })?;
+            Ok(profile)
+        }
+        _ => Err(invalid("/id", &format!("must be {}", profile_name(id).id))),
+    }
+}
+
+fn document_is(profile: &FusionProfile, id: &str) -> bool {
+    profile.id.as_str() == id
+}
+
+async fn keys_of(admin: &Admin<'_>, policy: Option<&str>) -> Result<Vec<KeyRecord>, ApiError> {
+    let query = KeyQuery {
+        limit: MAX_KEYS,
+        cursor: None,
+        q: String::new(),
+        policy: policy.map(str::to_owned),
+        principal: None,
+    };
+    let page: KeyPage = admin.registry("/keys/list", &query).await?;
+    Ok(page
+        .items
+        .into_iter()
+        .filter(|record| record.enabled && record.revoked_at.is_none())
+        .collect())
+}

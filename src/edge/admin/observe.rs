@@ -1,0 +1,301 @@
+//! What happened and what is going on: requests, traces, usage, metrics, health, sessions, route explanations.
+
+use super::Admin;
+use crate::access::admin::{Act, Role};
+use crate::access::{Grant, KeyIdentity};
+use crate::account::ledger::query::{FindRequest, Found, ListRequest, MetricsPart, UsageRequest};
+use crate::account::listing::{LedgerPage, RequestFilter, merge};
+use crate::account::metrics;
+use crate::account::rollup::{self, Grouping, UsagePart};
+use crate::catalog::registry::AuditRow;
+use crate::catalog::{ModelId, PolicyId, PoolId};
+use crate::edge::completions::refusal;
+use crate::edge::objects::client;
+use crate::edge::objects::session::{Done, INDEX, ListSessions, RemoveSession, SessionRow};
+use crate::edge::reply::{self, Reply};
+use crate::edge::{clock, config, isolate, ledger, listing, service};
+use crate::route::pin::Pin;
+use crate::route::{Hints, executable};
+use crate::wire::time::rfc3339;
+use crate::wire::{ApiError, CallKind, Limits, Millis, chat, url};
+use bytes::Bytes;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Reset {
+    #[serde(default)]
+    label: Option<String>,
+    #[serde(default)]
+    target: Option<String>,
+}
+
+/// `GET requests`: one page over all policies.
+pub(super) async fn requests(admin: &Admin<'_>) -> Reply {
+    admin.may(Act::Read)?;
+    let pairs: Vec<(String, String)> = admin
+        .incoming
+        .query
+        .split('&')
+        .filter_map(|pair| pair.split_once('='))
+        .map(|(name, value)| (url::decode(name), url::decode(&value.replace('+', " "))))
+        .collect();
+    let filter = RequestFilter::parse(pairs.iter().map(|(name, value)| (name.as_str(), value.as_str())))
+        .map_err(|error| ApiError::invalid_request(error.to_string(), Some(&error.parameter)))?;
+    let question = |policy: &str| ListRequest {
+        policy: policy.to_owned(),
+        filter: filter.clone(),
+    };
+    let pages: Vec<LedgerPage> = match filter
+        .policy
+        .as_deref()
+        .filter(|policy| admin.world.catalog.policies.contains_key(*policy))
+    {
+        Some(policy) => vec![ledger::ask(&admin.incoming.env, policy, "/requests", &question(policy)).await?],
+        None => ledger::ask_all(&admin.incoming.env, &admin.world, "/requests", question).await?,
+    };
+    reply::json(200, &merge(&filter, pages, clock::now()))
+}
+
+/// `GET requests/{id}`
+pub(super) async fn request(admin: &Admin<'_>, id: &str) -> Reply {
+    admin.may(Act::Read)?;
+    let question = |_: &str| FindRequest {
+        request_id: id.to_owned(),
+        kid: None,
+    };
+    let found: Vec<Option<Found>> = ledger::ask_all(&admin.incoming.env, &admin.world, "/request", question).await?;
+    let found = found.into_iter().flatten().next();
+    let none = || ApiError::not_found("There is no request of that id; rows are kept for a limited time.");
+    reply::json(200, &found.map(Found::into_trace).ok_or_else(none)?)
+}
+
+/// `GET usage`
+pub(super) async fn usage(admin: &Admin<'_>) -> Reply {
+    admin.may(Act::Read)?;
+    let group = match admin.query("group").as_deref() {
+        None | Some("policy") => Grouping::Policy,
+        Some("key") => Grouping::Key,
+        Some("model") => Grouping::Model,
+        Some("provider") => Grouping::Provider,
+        Some("day") => Grouping::Day,
+        Some(_) => {
+            return Err(ApiError::invalid_request(
+                "`group` is policy, key, model, provider or day.",
+                Some("group"),
+            ));
+        }
+    };
+    let query = service::period(admin.incoming, group)?;
+    let question = |policy: &str| UsageRequest {
+        policy: policy.to_owned(),
+        query: query.clone(),
+    };
+    let parts: Vec<UsagePart> = ledger::ask_all(&admin.incoming.env, &admin.world, "/usage", question).await?;
+    reply::json(200, &rollup::report(&query, parts, clock::now()))
+}
+
+/// `GET metrics`: Prometheus text.
+pub(super) async fn metrics(admin: &Admin<'_>) -> Reply {
+    admin.may(Act::Read)?;
+    let parts: Vec<MetricsPart> = ledger::ask_all(&admin.incoming.env, &admin.world, "/metrics", |_| ()).await?;
+    let policies: Vec<String> = admin.world.catalog.policies.keys().map(ToString::to_string).collect();
+    let named: Vec<(String, MetricsPart)> = policies.into_iter().zip(parts).collect();
+    reply::text_of(
+        200,
+        "text/plain; version=0.0.4; charset=utf-8",
+        &metrics::render(&named),
+        &[],
+    )
+}
+
+/// `GET health/targets`: this isolate's memory, which the hub keeps close to everybody's.
+pub(super) fn targets(admin: &Admin<'_>) -> Reply {
+    admin.may(Act::Read)?;
+    let report = isolate::with_health(|health| health.report(&admin.world.catalog, &admin.world.vault, clock::now()));
+    let mut answer = serde_json::to_value(report).unwrap_or_default();
+    if let Some(answer) = answer.as_object_mut() {
+        answer.insert("providers".to_owned(), providers(admin)?.into());
+    }
+    reply::json(200, &answer)
+}
+
+/// Which providers can be called under the admin policy, and why not.
+fn providers(admin: &Admin<'_>) -> Result<Vec<Value>, ApiError> {
+    let grant = grant(admin, &admin.world.catalog.settings.admin_policy)?;
+    let catalog = &admin.world.catalog;
+    Ok(listing::decide(admin.incoming, &admin.world, |world| {
+        let state = |provider: &std::sync::Arc<crate::catalog::Provider>| {
+            let models: Vec<_> = catalog
+                .models
+                .values()
+                .filter(|model| model.provider == provider.id)
+                .collect();
+            let kind = |model: &crate::catalog::Model| {
+                if model.capabilities.iter().any(|word| word == "embeddings") {
+                    CallKind::Embeddings
+                } else {
+                    CallKind::Chat
+                }
+            };
+            let verdicts: Vec<_> = models
+                .iter()
+                .map(|model| executable(kind(model), model, &grant, world))
+                .collect();
+            let listed = isolate::listing(&provider.id).map_or(0, |listing| listing.models.len());
+            let connected = listed > 0 || verdicts.iter().any(Result::is_ok);
+            let reason = verdicts.into_iter().find_map(Result::err).filter(|_| !connected);
+            json!({"provider": provider.id, "connected": connected, "reason": reason, "models": models.len() + listed})
+        };
+        catalog.providers.values().map(state).collect()
+    }))
+}
+
+/// `POST pools/{id}/reset`: forgets cooldowns of a pool, one of its credentials, or a target.
+pub(super) async fn reset(admin: &Admin<'_>, pool: &str) -> Reply {
+    admin.may(Act::Operate)?;
+    let wish: Reset = admin.body().await?;
+    let unknown = || ApiError::not_found(format!("There is no pool {pool}."));
+    let pool_id = PoolId::parse(pool).map_err(|_| unknown())?;
+    if !admin.world.catalog.pools.contains_key(&pool_id) {
+        return Err(unknown());
+    }
+    let now = clock::now();
+    let cleared = match wish.target.as_deref() {
+        Some(target) => {
+            let target = ModelId::parse(target)
+                .map_err(|_| ApiError::invalid_request("`target` is `provider/model`.", Some("target")))?;
+            let host = admin
+                .world
+                .catalog
+                .model(target.as_str())
+                .and_then(|model| admin.world.catalog.providers.get(&model.provider).cloned());
+            let host = host.map(|provider| crate::route::host_of(&provider, &admin.world.vault));
+            isolate::with_health(|health| health.reset_target(&target, host.as_deref(), now))
+        }
+        None => {
+            isolate::with_health(|health| health.reset_pool(&admin.world.vault, &pool_id, wish.label.as_deref(), now))
+        }
+    };
+    let row = AuditRow::of(&admin.author(None), "reset", &format!("pools/{pool}"), None, Vec::new());
+    let (): () = admin.registry("/audit/append", &row).await?;
+    let env = admin.incoming.env.clone();
+    admin.incoming.after_response(crate::edge::health::exchange(env));
+    reply::json(200, &json!({"cleared": cleared}))
+}
+
+/// `GET sessions`
+pub(super) async fn sessions(admin: &Admin<'_>) -> Reply {
+    admin.may(Act::Read)?;
+    let list = ListSessions {
+        limit: admin.limit(100, 200)?,
+        cursor: admin.query("cursor"),
+    };
+    let rows: Vec<SessionRow> = client::call(&admin.incoming.env, config::SESSION, INDEX, "/index/list", &list)
+        .await
+        .map_err(|_| away())?;
+    let full = rows.len() >= list.limit as usize;
+    let next = if full {
+        rows.last().map(|row| row.name.clone())
+    } else {
+        None
+    };
+    let items: Vec<Value> = rows.iter().filter_map(session).collect();
+    reply::json(200, &json!({"items": items, "next": next}))
+}
+
+fn session(row: &SessionRow) -> Option<Value> {
+    let pin: Pin = serde_json::from_str(&row.pin).ok()?;
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "milliseconds that came from a u64 below 2^53"
+    )]
+    let expires_at = Millis(row.expires_at as u64);
+    Some(
+        json!({"session": row.name, "tenant": row.tenant, "target": pin.target, "credential": pin.credential, "route": pin.route,
+        "created_at": rfc3339(pin.created_at), "last_used_at": rfc3339(pin.last_used_at), "expires_at": rfc3339(expires_at),
+        "turns": pin.turns, "cost_usd": pin.cost.to_string()}),
+    )
+}
+
+/// `DELETE sessions/{id}`: the next turn is routed anew.
+pub(super) async fn end_session(admin: &Admin<'_>, id: &str) -> Reply {
+    admin.may(Act::Operate)?;
+    let env = &admin.incoming.env;
+    let _: Done = client::call(env, config::SESSION, id, "/delete", &())
+        .await
+        .map_err(|_| away())?;
+    let _: Done = client::call(
+        env,
+        config::SESSION,
+        INDEX,
+        "/index/remove",
+        &RemoveSession { name: id.to_owned() },
+    )
+    .await
+    .map_err(|_| away())?;
+    isolate::with_pins(|pins| pins.forget(id));
+    let row = AuditRow::of(&admin.author(None), "unpin", "session", None, Vec::new());
+    let (): () = admin.registry("/audit/append", &row).await?;
+    reply::empty(204, &[])
+}
+
+/// `POST route/explain`: the explanation as a key of a policy would get it; nothing is called, nothing recorded.
+pub(super) async fn explain(admin: &Admin<'_>) -> Reply {
+    admin.may(Act::Operate)?;
+    let mut body: Value = admin.body().await?;
+    let mut taken = |name: &str| {
+        body.as_object_mut()
+            .and_then(|body| body.remove(name))
+            .and_then(|value| value.as_str().map(str::to_owned))
+    };
+    let policy = taken("policy").unwrap_or_else(|| admin.world.catalog.settings.admin_policy.clone());
+    let grant = grant(admin, &policy)?;
+    let call = chat::parse(Bytes::from(body.to_string()), &Limits::default())?;
+    let planned = listing::decide(admin.incoming, &admin.world, |world| {
+        crate::route::plan(&call, world, &grant, &Hints::default())
+    });
+    match planned {
+        Ok((_, explanation)) => reply::json(200, &explanation),
+        Err(refused) => {
+            let error = refusal(&refused, clock::now());
+            reply::json(
+                200,
+                &json!({"refused": error.to_value(&admin.incoming.request_id), "status": error.status, "explanation": refused.explanation}),
+            )
+        }
+    }
+}
+
+/// The rights of a policy, for people who test on its behalf.
+pub(super) fn grant(admin: &Admin<'_>, policy: &str) -> Result<Grant, ApiError> {
+    let unknown = || ApiError::invalid_request(format!("There is no policy {policy}."), Some("policy"));
+    let id = PolicyId::parse(policy).map_err(|_| unknown())?;
+    let policy = admin.world.catalog.policies.get(&id).ok_or_else(unknown)?;
+    let label = if admin.actor.role == Role::Member {
+        "member"
+    } else {
+        "admin"
+    };
+    let key = KeyIdentity {
+        kid: "admin".to_owned(),
+        label: label.to_owned(),
+        principal: Some(admin.actor.name.clone()),
+    };
+    Ok(Grant {
+        key,
+        policy: Arc::clone(policy),
+        remaining: None,
+    })
+}
+
+fn away() -> ApiError {
+    ApiError::new(
+        "registry_unavailable",
+        "Sessions cannot be read at the moment; try again.",
+    )
+    .after(Millis(1_000))
+}

@@ -1,0 +1,194 @@
+//! The setup checklist: each row is checked now, none is ticked by hand.
+
+use super::Admin;
+use crate::access::admin::{Act, AuthKind};
+use crate::account::ledger::query::ListRequest;
+use crate::account::listing::{LedgerPage, RequestFilter, merge};
+use crate::catalog::document::Transport;
+use crate::edge::objects::registry::{KeyPage, KeyQuery};
+use crate::edge::reply::{self, Reply};
+use crate::edge::{clock, discovery, isolate, ledger, listing};
+use crate::route::executable;
+use crate::wire::{ApiError, CallKind};
+use serde_json::{Value, json};
+
+/// `GET setup`
+#[expect(clippy::too_many_lines, reason = "one row after the other, each a check of its own")]
+pub(super) async fn checklist(admin: &Admin<'_>) -> Reply {
+    admin.may(Act::Read)?;
+    let started = clock::now();
+    let query = KeyQuery {
+        limit: 1,
+        cursor: None,
+        q: String::new(),
+        policy: None,
+        principal: None,
+    };
+    let keys: Result<KeyPage, ApiError> = admin.registry("/keys/list", &query).await;
+    let latency = clock::now().since(started);
+    let first = first_request(admin).await;
+    let catalog = &admin.world.catalog;
+    let provider = connected_provider(admin);
+    let verified = isolate::verified();
+    let live = catalog.fusion_profiles.values().find(|profile| profile.enabled);
+    let budget = catalog.policies.values().find(|policy| !policy.budgets.is_empty());
+    let minted = keys.as_ref().map_or(0, |page| page.total);
+    let checks = [
+        check(
+            "sign_in",
+            true,
+            &format!("Signed in by {}.", way_in(admin.actor.auth)),
+            None,
+        ),
+        match &keys {
+            Ok(_) => check(
+                "bindings",
+                true,
+                &format!("The Registry answered in {} ms.", latency.0),
+                None,
+            ),
+            Err(error) => check("bindings", false, &error.message, None),
+        },
+        match &provider {
+            Some(id) => check("provider", true, &format!("Provider {id} can be called."), None),
+            None => {
+                let hint = if discovery::is_configured(&admin.incoming.env) {
+                    "The local server is configured but offers no model."
+                } else {
+                    "No provider has a key yet; only the demo provider answers."
+                };
+                check(
+                    "provider",
+                    false,
+                    hint,
+                    Some(("provider", "openai", "Connect a provider")),
+                )
+            }
+        },
+        match verified.iter().max_by_key(|(_, at)| **at) {
+            Some((model, _)) => check("verified_model", true, &format!("{model} answered a real call."), None),
+            None => check(
+                "verified_model",
+                false,
+                "No model has answered a real call in this isolate yet.",
+                Some(("model", "demo/fast", "Verify a model")),
+            ),
+        },
+        check(
+            "policy",
+            !catalog.policies.is_empty(),
+            &format!("{} policies.", catalog.policies.len()),
+            Some(("policy", "default", "Create a policy")),
+        ),
+        check(
+            "key",
+            minted > 0,
+            &format!("{minted} keys minted."),
+            Some(("key", "", "Create a key")),
+        ),
+        match &first {
+            Some(id) => with(
+                check("first_request", true, "A request was answered.", None),
+                "request_id",
+                id.clone().into(),
+            ),
+            None => check(
+                "first_request",
+                false,
+                "No request yet: try the curl of your key.",
+                None,
+            ),
+        },
+        optional(check(
+            "fusion",
+            live.is_some(),
+            &live.map_or_else(
+                || "No fusion profile is on.".to_owned(),
+                |profile| format!("Profile {} is on.", profile.id),
+            ),
+            Some(("profile", "default", "Set up fusion")),
+        )),
+        optional(check(
+            "budget",
+            budget.is_some(),
+            &budget.map_or_else(
+                || "No policy has a budget.".to_owned(),
+                |policy| format!("Policy {} has a budget.", policy.id),
+            ),
+            Some(("policy", "default", "Set a budget")),
+        )),
+    ];
+    reply::json(200, &json!({"checks": checks}))
+}
+
+/// A provider other than the demo with a model that can be executed under the admin policy.
+fn connected_provider(admin: &Admin<'_>) -> Option<String> {
+    let grant = super::observe::grant(admin, &admin.world.catalog.settings.admin_policy).ok()?;
+    listing::decide(admin.incoming, &admin.world, |world| {
+        let real = |model: &&std::sync::Arc<crate::catalog::Model>| {
+            world
+                .catalog
+                .providers
+                .get(&model.provider)
+                .is_some_and(|provider| provider.transport != Transport::Demo)
+        };
+        let mut models = world.catalog.models.values().filter(real);
+        let known = models
+            .find(|model| executable(CallKind::Chat, model, &grant, world).is_ok())
+            .map(|model| model.provider.to_string());
+        known.or_else(|| {
+            let mut local = world
+                .catalog
+                .providers
+                .values()
+                .filter(|provider| provider.discover.models);
+            local
+                .find(|provider| isolate::listing(&provider.id).is_some_and(|listing| !listing.models.is_empty()))
+                .map(|provider| provider.id.to_string())
+        })
+    })
+}
+
+async fn first_request(admin: &Admin<'_>) -> Option<String> {
+    let filter = RequestFilter {
+        limit: 1,
+        ..RequestFilter::default()
+    };
+    let question = |policy: &str| ListRequest {
+        policy: policy.to_owned(),
+        filter: filter.clone(),
+    };
+    let pages: Vec<LedgerPage> = ledger::ask_all(&admin.incoming.env, &admin.world, "/requests", question)
+        .await
+        .ok()?;
+    merge(&filter, pages, clock::now())
+        .items
+        .into_iter()
+        .next()
+        .map(|row| row.request_id)
+}
+
+fn way_in(auth: AuthKind) -> &'static str {
+    match auth {
+        AuthKind::Token | AuthKind::Session => "the admin token",
+        AuthKind::Access => "Cloudflare Access",
+    }
+}
+
+fn check(id: &str, ok: bool, text: &str, fix: Option<(&str, &str, &str)>) -> Value {
+    let fix = fix
+        .filter(|_| !ok)
+        .map(|(kind, id, text)| json!({"kind": kind, "id": id, "text": text}));
+    json!({"id": id, "ok": ok, "optional": false, "text": text, "fix": fix})
+}
+
+fn optional(check: Value) -> Value {
+    with(check, "optional", true.into())
+}
+
+fn with(mut check: Value, name: &str, value: Value) -> Value {
+    if let Some(check) = check.as_object_mut() {
+        check.insert(name.to_owned(), value);
+    }
+    check
+}

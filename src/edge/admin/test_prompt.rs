@@ -1,0 +1,118 @@
+//! `POST fusion-profiles/{id}/test`: a test prompt on a draft, streamed step by step to the person who asked.
+
+use super::{Admin, fusion, observe};
+use crate::access::admin::Act;
+use crate::catalog::FusionProfile;
+use crate::edge::reply::{self, Reply};
+use crate::edge::shell::Shell;
+use crate::edge::{clock, completions, finishing, isolate, ledger, listing};
+use crate::route::{Hints, Shape};
+use crate::run::fusion::machine::FusionInput;
+use crate::run::fusion::test_prompt::{TestPrompt, TestPromptInput};
+use crate::wire::{ApiError, Limits, chat};
+use bytes::Bytes;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+/// Characters of a test prompt.
+const MAX_PROMPT: usize = 100_000;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Asked {
+    prompt: String,
+    #[serde(default)]
+    policy: Option<String>,
+    #[serde(default)]
+    draft: Option<Value>,
+    #[serde(default)]
+    baseline: bool,
+}
+
+pub(super) async fn serve(admin: &Admin<'_>, id: &str) -> Reply {
+    admin.may(Act::Operate)?;
+    let asked: Asked = admin.body().await?;
+    if asked.prompt.trim().is_empty() || asked.prompt.chars().count() > MAX_PROMPT {
+        return Err(ApiError::invalid_request(
+            format!("A test prompt has 1 to {MAX_PROMPT} characters."),
+            Some("prompt"),
+        ));
+    }
+    let draft = fusion::profile(admin, id, asked.draft).await?;
+    let policy = asked
+        .policy
+        .unwrap_or_else(|| admin.world.catalog.settings.admin_policy.clone());
+    let grant = observe::grant(admin, &policy)?;
+    let name = if id == "default" {
+        "clawrouter/fusion".to_owned()
+    } else {
+        format!("clawrouter/fusion:{id}")
+    };
+    let body = json!({"model": name, "messages": [{"role": "user", "content": asked.prompt}], "stream": true});
+    let call = Arc::new(chat::parse(Bytes::from(body.to_string()), &Limits::default())?);
+    let world = with_draft(admin, &draft);
+    let planned = listing::decide(admin.incoming, &world, |world| {
+        crate::route::plan(&call, world, &grant, &Hints::default())
+    });
+    let (mut plan, explanation) = planned.map_err(|refused| completions::refusal(&refused, clock::now()))?;
+    let reservation = finishing::reservation_id();
+    let granted = if ledger::must_reserve(&grant, &plan, &world) {
+        Some(ledger::reserve(&admin.incoming.env, &world, &grant, &plan, &reservation, 0).await?)
+    } else {
+        None
+    };
+    if let Some(granted) = &granted {
+        ledger::prune(&mut plan, granted);
+    }
+    let Shape::Fusion(fusion_plan) = plan.shape.clone() else {
+        return Err(ApiError::internal("a fusion was planned as something else"));
+    };
+    let input = TestPromptInput {
+        reserved: plan.worst_case,
+        baseline: asked.baseline,
+        fusion: FusionInput {
+            plan: *fusion_plan,
+            call: Arc::clone(&call),
+            catalog: Arc::clone(&world.catalog),
+            vault: Arc::clone(&world.vault),
+            request_id: admin.incoming.request_id.clone(),
+            session: None,
+            seed: clock::seed(),
+            as_test: true,
+        },
+    };
+    let machine = isolate::with_health(|health| TestPrompt::new(input, clock::now(), health));
+    let asked = completions::Asked {
+        world,
+        grant,
+        call,
+        session: None,
+    };
+    let books = finishing::Books::open(admin.incoming, asked, &plan, explanation, None, granted, reservation);
+    let heartbeat = books.heartbeat();
+    let mut shell = Shell::start(
+        admin.incoming.env.clone(),
+        Box::new(machine),
+        Some(admin.incoming.caller_gone()),
+        heartbeat,
+        books.into_finalizer(),
+    );
+    let head = shell.head().await;
+    let body = futures::stream::unfold(shell, |mut shell| async move { Some((shell.next().await?, shell)) });
+    reply::stream(head.status, &head.headers, body)
+}
+
+/// The catalog as it would be with this draft in force.
+fn with_draft(admin: &Admin<'_>, draft: &FusionProfile) -> crate::edge::isolate::World {
+    let mut catalog = (*admin.world.catalog).clone();
+    let live = FusionProfile {
+        enabled: true,
+        ..draft.clone()
+    };
+    catalog.fusion_profiles.insert(live.id.clone(), Arc::new(live));
+    crate::edge::isolate::World {
+        catalog: Arc::new(catalog),
+        ..admin.world.clone()
+    }
+}

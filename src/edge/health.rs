@@ -1,0 +1,64 @@
+//! What this isolate learned goes to the hub after responses, what others learned comes back; nobody waits for either.
+
+use super::objects::client;
+use super::objects::health_hub::{DIGEST, HUB};
+use super::{clock, config, isolate};
+use crate::route::health::HealthFact;
+use crate::route::health::hub::{HubReply, HubReport};
+use crate::wire::Millis;
+use std::cell::Cell;
+use worker::Env;
+
+/// Shortest time between two visits when there is no news.
+const PULL_EVERY: Millis = Millis(5_000);
+
+thread_local! {
+    static VISIT: Cell<Visit> = const { Cell::new(Visit { at: Millis(0), version: 0, under_way: false }) };
+}
+
+#[derive(Clone, Copy)]
+struct Visit {
+    at: Millis,
+    version: u64,
+    under_way: bool,
+}
+
+/// Tells the hub what is new and hears what others know: at once after a transition, else at most every five seconds, one visit at a time.
+pub(super) async fn exchange(env: Env) {
+    let visit = VISIT.get();
+    let now = clock::now();
+    if visit.under_way || now.since(visit.at) < PULL_EVERY {
+        return;
+    }
+    let facts = isolate::with_health(crate::route::Health::drain_transitions);
+    VISIT.set(Visit {
+        at: now,
+        under_way: true,
+        ..visit
+    });
+    let report = HubReport {
+        facts,
+        since: visit.version,
+    };
+    let reply: Result<HubReply, _> = client::call(&env, config::HEALTH_HUB, HUB, "/report", &report).await;
+    let version = reply.as_ref().map_or(visit.version, |reply| reply.version);
+    if let Ok(reply) = reply {
+        isolate::with_health(|health| health.merge(&reply.facts, clock::now()));
+    }
+    VISIT.set(Visit {
+        at: now,
+        version,
+        under_way: false,
+    });
+}
+
+/// What a cold isolate should know before its first request: one read beside the catalog's, and no harm when it fails.
+pub(super) async fn learn_digest(env: &Env) {
+    let Ok(kv) = env.kv(config::KV) else { return };
+    let Ok(Some(text)) = kv.get(DIGEST).cache_ttl(30).text().await else {
+        return;
+    };
+    if let Ok(facts) = serde_json::from_str::<Vec<HealthFact>>(&text) {
+        isolate::with_health(|health| health.merge(&facts, clock::now()));
+    }
+}

@@ -1,0 +1,248 @@
+//! How the Worker talks to the Ledger of a policy: one awaited reservation before upstreams are called, everything else after the response.
+
+use super::isolate::World;
+use super::objects::client::{self, ObjectError};
+use super::{clock, config};
+use crate::access::Grant;
+use crate::account::ledger::message::{
+    BudgetRule, BudgetState, Granted, HeartbeatRequest, KnownCost, LEASE, Line, ProviderCap, RateRule, Refusal,
+    ReserveAnswer, ReserveRequest, SettleAnswer, SettleRequest, Stage as LedgerStage, Ticket,
+};
+use crate::account::ledger::query::{BudgetsAnswer, BudgetsRequest, RevokeRequest};
+use crate::catalog::document::{BudgetScope, RateLimit};
+use crate::catalog::{NanoUsd, Policy};
+use crate::route::{Plan, Shape, Stage};
+use crate::wire::{ApiError, Millis};
+use futures::future::join_all;
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::json;
+use worker::Env;
+
+/// Must this request ask the Ledger before it calls anybody?
+pub(super) fn must_reserve(grant: &Grant, plan: &Plan, world: &World) -> bool {
+    let policy = &grant.policy;
+    !policy.budgets.is_empty() || policy.rate != RateLimit::default() || !provider_caps(plan, world).is_empty()
+}
+
+/// Reserves everything that the plan may spend, in one call.
+///
+/// # Errors
+/// 402 or 429 as the Ledger decides; 503 `ledger_unavailable` when it is away: an unfunded call is never made.
+pub(super) async fn reserve(
+    env: &Env,
+    world: &World,
+    grant: &Grant,
+    plan: &Plan,
+    id: &str,
+    tokens: u64,
+) -> Result<Granted, ApiError> {
+    let policy = &grant.policy;
+    let request = ReserveRequest {
+        id: id.to_owned(),
+        policy: policy.id.to_string(),
+        kid: grant.key.kid.clone(),
+        lines: lines(plan),
+        tokens,
+        budgets: policy.budgets.iter().map(BudgetRule::from).collect(),
+        rates: if policy.rate == RateLimit::default() {
+            Vec::new()
+        } else {
+            vec![RateRule {
+                scope: BudgetScope::Policy,
+                limits: policy.rate,
+            }]
+        },
+        providers: provider_caps(plan, world),
+        lease: LEASE,
+    };
+    match client::call(env, config::LEDGER, policy.id.as_str(), "/reserve", &request).await {
+        Ok(ReserveAnswer::Granted(granted)) => Ok(granted),
+        Ok(ReserveAnswer::Refused(refusal)) => Err(refused(&refusal)),
+        Err(ObjectError::Refused(error)) => Err(*error),
+        Err(ObjectError::Unreachable(_)) => Err(ApiError::new(
+            "ledger_unavailable",
+            "The budget of this key cannot be checked at the moment, so nothing was called; try again.",
+        )
+        .after(Millis(1_000))),
+    }
+}
+
+/// Tells the Ledger what a long stream has cost so far and extends its lease.
+pub(super) async fn heartbeat(env: Env, policy: String, ticket: Ticket, known: Vec<KnownCost>) {
+    let request = HeartbeatRequest {
+        ticket,
+        known,
+        lease: LEASE,
+    };
+    let _: Result<serde_json::Value, _> = client::call(&env, config::LEDGER, &policy, "/heartbeat", &request).await;
+}
+
+/// Settles and records. Tried three times: what was spent must not be forgotten while the Ledger restarts.
+pub(super) async fn settle(env: Env, policy: String, request: SettleRequest) {
+    for pause in [Millis(0), Millis(250), Millis(2_000)] {
+        if pause.0 > 0 {
+            clock::sleep(pause).await;
+        }
+        let answer: Result<SettleAnswer, _> = client::call(&env, config::LEDGER, &policy, "/settle", &request).await;
+        if answer.is_ok() {
+            return;
+        }
+    }
+    worker::console_error!("a settlement was not taken; its lease will expire at the last known usage");
+}
+
+/// Asks one policy's Ledger something for people.
+///
+/// # Errors
+/// 503 when it is away.
+pub(super) async fn ask<Q: Serialize, A: DeserializeOwned>(
+    env: &Env,
+    policy: &str,
+    path: &str,
+    question: &Q,
+) -> Result<A, ApiError> {
+    client::call(env, config::LEDGER, policy, path, question)
+        .await
+        .map_err(|error| match error {
+            ObjectError::Refused(error) => *error,
+            ObjectError::Unreachable(_) => {
+                ApiError::new("ledger_unavailable", "Usage cannot be read at the moment; try again.")
+                    .after(Millis(1_000))
+            }
+        })
+}
+
+/// Asks the Ledgers of all policies at once; one that is away fails the question, because a part would look like the whole.
+pub(super) async fn ask_all<Q: Serialize, A: DeserializeOwned>(
+    env: &Env,
+    world: &World,
+    path: &str,
+    question: impl Fn(&str) -> Q,
+) -> Result<Vec<A>, ApiError> {
+    let asked = world.catalog.policies.keys().map(|policy| {
+        let question = question(policy.as_str());
+        async move { ask(env, policy.as_str(), path, &question).await }
+    });
+    join_all(asked).await.into_iter().collect()
+}
+
+/// The state of every budget of a policy, for one of its keys.
+pub(super) async fn budgets(env: &Env, policy: &Policy, kid: Option<&str>) -> Result<Vec<BudgetState>, ApiError> {
+    if policy.budgets.is_empty() {
+        return Ok(Vec::new());
+    }
+    let request = BudgetsRequest {
+        policy: policy.id.to_string(),
+        kids: vec![kid.unwrap_or_default().to_owned()],
+        rules: policy.budgets.iter().map(BudgetRule::from).collect(),
+    };
+    let answer: BudgetsAnswer = ask(env, policy.id.as_str(), "/budgets", &request).await?;
+    Ok(answer.into_iter().next().unwrap_or_default())
+}
+
+/// Tells the Ledger that a key is no longer good: what reserves is refused at once.
+pub(super) async fn revoke(env: &Env, policy: &str, kid: &str, at: Millis) {
+    let told: Result<serde_json::Value, _> = ask(
+        env,
+        policy,
+        "/revoke",
+        &RevokeRequest {
+            kid: kid.to_owned(),
+            at,
+        },
+    )
+    .await;
+    if told.is_err() {
+        worker::console_error!("a Ledger was not told of a revoked key; isolates learn it from KV");
+    }
+}
+
+fn lines(plan: &Plan) -> Vec<Line> {
+    let line = |(number, planned): (usize, &crate::route::PlannedCall)| Line {
+        call: u32::try_from(number).unwrap_or(u32::MAX),
+        stage: match planned.stage {
+            Stage::Answer => LedgerStage::Request,
+            Stage::Adviser => LedgerStage::Adviser,
+            Stage::Judge => LedgerStage::Judge,
+            Stage::Synthesizer => LedgerStage::Synthesizer,
+        },
+        target: planned.model.to_string(),
+        amount: planned.worst_case.unwrap_or(NanoUsd(0)),
+    };
+    plan.calls.iter().enumerate().map(line).collect()
+}
+
+/// Caps of the providers that the plan may call, with the most it can spend at each.
+fn provider_caps(plan: &Plan, world: &World) -> Vec<ProviderCap> {
+    let mut caps: Vec<ProviderCap> = Vec::new();
+    for planned in &plan.calls {
+        let provider = world
+            .catalog
+            .model(planned.model.as_str())
+            .and_then(|model| world.catalog.providers.get(&model.provider).cloned());
+        let Some((provider, limit)) = provider.and_then(|provider| Some((provider.id.to_string(), provider.budget?)))
+        else {
+            continue;
+        };
+        let amount = planned.worst_case.unwrap_or(NanoUsd(0));
+        let required = matches!(planned.stage, Stage::Answer | Stage::Synthesizer);
+        match caps.iter_mut().find(|cap| cap.provider == provider) {
+            Some(cap) => {
+                cap.amount = cap.amount.saturating_add(amount);
+                cap.required |= required;
+            }
+            None => caps.push(ProviderCap {
+                provider,
+                limit,
+                amount,
+                required,
+            }),
+        }
+    }
+    caps
+}
+
+/// Takes out of the plan what was not funded.
+pub(super) fn prune(plan: &mut Plan, granted: &Granted) {
+    let unfunded: Vec<(Stage, u32)> = granted
+        .unfunded
+        .iter()
+        .filter_map(|number| plan.calls.get(usize::try_from(*number).ok()?))
+        .map(|planned| (planned.stage, planned.index))
+        .collect();
+    let Shape::Fusion(fusion) = &mut plan.shape else { return };
+    let capped = |provider: &str| granted.capped_providers.iter().any(|id| id == provider);
+    let (kept, dropped): (Vec<_>, Vec<_>) =
+        std::mem::take(&mut fusion.advisers)
+            .into_iter()
+            .partition(|(slot, target)| {
+                !unfunded.contains(&(Stage::Adviser, *slot)) && !capped(target.provider.id.as_str())
+            });
+    fusion.advisers = kept;
+    fusion.left_out.extend(
+        dropped
+            .into_iter()
+            .map(|(slot, target)| (slot, target.model.id.to_string(), "budget".to_owned())),
+    );
+    if unfunded.contains(&(Stage::Judge, 0))
+        || fusion
+            .judge
+            .as_ref()
+            .is_some_and(|judge| capped(judge.provider.id.as_str()))
+    {
+        fusion.judge = None;
+    }
+}
+
+fn refused(refusal: &Refusal) -> ApiError {
+    let (_, code) = refusal.status_and_code();
+    let error = ApiError::new(code, refusal.to_string());
+    let error = match refusal {
+        Refusal::Budget { budget, .. } | Refusal::ProviderBudget { budget, .. } => error.with("budget", json!(budget)),
+        _ => error,
+    };
+    match refusal.retry_after() {
+        Some(wait) => error.after(wait),
+        None => error,
+    }
+}

@@ -1,0 +1,36 @@
+//! The only rooms that know Cloudflare: fetch handler, KV, Durable Objects, upstream fetch, clock, randomness.
+
+mod access_keys;
+mod admin;
+mod app;
+mod callers;
+mod clock;
+mod completions;
+mod config;
+mod cors;
+mod crypto;
+mod discovery;
+mod finishing;
+mod health;
+mod incoming;
+mod isolate;
+mod ledger;
+mod listing;
+mod objects;
+mod page;
+mod pins;
+mod reply;
+mod sealing;
+mod secrets;
+mod service;
+mod shell;
+mod upstream;
+mod world;
+
+use worker::{Context, Env, Result, event};
+
+/// Answers one HTTP request.
+#[event(fetch)]
+async fn fetch(request: web_sys::Request, env: Env, context: Context) -> Result<web_sys::Response> {
+    Ok(app::serve(request, env, context).await)
+}

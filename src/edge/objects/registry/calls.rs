@@ -1,0 +1,313 @@
+//! Calls about documents, drafts, sealed credentials and the audit log.
+
+use super::store::NEWEST;
+use super::{Failure, Handled, Registry, asked, said};
+use crate::catalog::document::{Collection, DocumentName};
+use crate::catalog::registry::draft::Draft;
+use crate::catalog::registry::list::PageQuery;
+use crate::catalog::registry::{AuditRow, Author, Change, Condition, Difference, RegistryError, Sealed};
+use crate::wire::ApiError;
+use crate::wire::time::rfc3339;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+/// Entries of a history or audit page.
+const PAGE: u32 = 100;
+
+/// About one document.
+#[derive(Serialize, Deserialize)]
+pub(in crate::edge) struct DocumentCall {
+    pub(in crate::edge) name: DocumentName,
+    /// Body of a PUT.
+    pub(in crate::edge) text: String,
+    pub(in crate::edge) condition: Condition,
+    pub(in crate::edge) author: Author,
+}
+
+/// A page of a collection.
+#[derive(Serialize, Deserialize)]
+pub(in crate::edge) struct PageCall {
+    pub(in crate::edge) collection: Collection,
+    pub(in crate::edge) query: PageQuery,
+}
+
+/// A page of a document's history, or of the audit log.
+#[derive(Serialize, Deserialize)]
+pub(in crate::edge) struct HistoryPage {
+    pub(in crate::edge) name: Option<DocumentName>,
+    pub(in crate::edge) cursor: Option<u64>,
+    pub(in crate::edge) q: String,
+    pub(in crate::edge) limit: u32,
+}
+
+/// Back to an older revision.
+#[derive(Serialize, Deserialize)]
+pub(in crate::edge) struct RollbackCall {
+    pub(in crate::edge) name: DocumentName,
+    pub(in crate::edge) revision: u64,
+    pub(in crate::edge) author: Author,
+}
+
+/// A whole catalog.
+#[derive(Serialize, Deserialize)]
+pub(in crate::edge) struct ImportCall {
+    pub(in crate::edge) text: String,
+    pub(in crate::edge) author: Author,
+}
+
+/// About a fusion profile's draft.
+#[derive(Serialize, Deserialize)]
+pub(in crate::edge) struct DraftCall {
+    pub(in crate::edge) id: String,
+    pub(in crate::edge) text: String,
+    pub(in crate::edge) base_revision: u64,
+    pub(in crate::edge) author: Author,
+}
+
+/// A sealed credential to keep or to forget.
+#[derive(Serialize, Deserialize)]
+pub(in crate::edge) struct SealCall {
+    pub(in crate::edge) pool: String,
+    pub(in crate::edge) label: String,
+    /// Nonce and ciphertext, base64; `None`: forget it.
+    pub(in crate::edge) ciphertext: Option<String>,
+    pub(in crate::edge) last4: String,
+    pub(in crate::edge) fingerprint: String,
+    pub(in crate::edge) author: Author,
+}
+
+/// What may be shown of a sealed credential.
+#[derive(Serialize, Deserialize)]
+pub(in crate::edge) struct SealedInfo {
+    pub(in crate::edge) label: String,
+    pub(in crate::edge) set: bool,
+    pub(in crate::edge) last4: String,
+    pub(in crate::edge) fingerprint: String,
+    pub(in crate::edge) updated_at: String,
+    pub(in crate::edge) updated_by: String,
+}
+
+/// What a write answers: the stored document, and the snapshot for the isolate that served it.
+#[derive(Serialize, Deserialize)]
+pub(in crate::edge) struct Applied {
+    pub(in crate::edge) answer: Value,
+    pub(in crate::edge) created: bool,
+    pub(in crate::edge) snapshot: String,
+}
+
+/// A page.
+#[derive(Serialize, Deserialize)]
+pub(in crate::edge) struct Listed {
+    pub(in crate::edge) items: Vec<Value>,
+    pub(in crate::edge) next: Option<String>,
+}
+
+type Outcome = Result<Handled, Failure>;
+
+impl Registry {
+    pub(super) fn documents_call(&self, path: &str, body: &str) -> Outcome {
+        match path {
+            "/documents/page" => {
+                let call: PageCall = asked(body)?;
+                said(&self.with_documents(|documents| documents.page(call.collection, &call.query)))
+            }
+            "/documents/get" => {
+                let name: DocumentName = asked(body)?;
+                match self.with_documents(|documents| documents.stored(&name)) {
+                    Value::Null => Err(RegistryError::NotFound { name }.into()),
+                    stored => said(&stored),
+                }
+            }
+            "/documents/put" => {
+                let call: DocumentCall = asked(body)?;
+                let created = self.with_documents(|documents| documents.revision_of(&call.name).is_none());
+                let change =
+                    self.decide(|documents| documents.put(&call.name, &call.text, call.condition, &call.author))?;
+                self.applied(&change, &call.name, created)
+            }
+            "/documents/delete" => {
+                let call: DocumentCall = asked(body)?;
+                let change = self.decide(|documents| documents.delete(&call.name, call.condition, &call.author))?;
+                let answer = json!({"id": call.name.id, "deleted": true, "catalog_revision": change.revision});
+                self.done(answer, false)
+            }
+            "/documents/rollback" => {
+                let call: RollbackCall = asked(body)?;
+                let then = self.store().state_at(&call.name, call.revision)?;
+                let json = then.and_then(|row| row.json);
+                let change = self.decide(|documents| documents.rollback(&call.name, json.as_deref(), &call.author))?;
+                self.applied(&change, &call.name, false)
+            }
+            "/documents/history" => self.history(&asked(body)?),
+            "/documents/import" => {
+                let call: ImportCall = asked(body)?;
+                let change = self.decide(|documents| documents.import(&call.text, &call.author))?;
+                let changed: Vec<String> = change.rows.iter().map(|row| row.name.to_string()).collect();
+                self.done(json!({"catalog_revision": change.revision, "changed": changed}), false)
+            }
+            "/documents/export" => said(&self.with_documents(|documents| documents.export())),
+            "/documents/snapshot" => said(&self.snapshot()?),
+            _ => Err(ApiError::not_found("the Registry object has no such path").into()),
+        }
+    }
+
+    pub(super) fn drafts_call(&self, path: &str, body: &str) -> Outcome {
+        let call: DraftCall = asked(body)?;
+        let draft = self.store().draft(&call.id)?;
+        let view = |draft: Option<&Draft>| self.with_documents(|documents| documents.draft_view(&call.id, draft));
+        match path {
+            "/drafts/get" => said(&view(draft.as_ref())?),
+            "/drafts/put" => {
+                let draft =
+                    self.with_documents(|documents| Draft::parse(documents, &call.id, &call.text, &call.author))?;
+                self.store().put_draft(&call.id, &draft)?;
+                said(&view(Some(&draft))?)
+            }
+            "/drafts/delete" => {
+                self.store().delete_draft(&call.id)?;
+                said(&view(None)?)
+            }
+            "/drafts/enable" => {
+                let change = self
+                    .decide(|documents| documents.enable(&call.id, draft.as_ref(), call.base_revision, &call.author))?;
+                self.store().delete_draft(&call.id)?;
+                self.applied(&change, &crate::catalog::registry::draft::profile_name(&call.id), false)
+            }
+            "/drafts/disable" => {
+                let change = self.decide(|documents| documents.disable(&call.id, &call.author))?;
+                self.applied(&change, &crate::catalog::registry::draft::profile_name(&call.id), false)
+            }
+            _ => Err(ApiError::not_found("the Registry object has no such path").into()),
+        }
+    }
+
+    pub(super) fn sealed_call(&self, path: &str, body: &str) -> Outcome {
+        if path == "/sealed/list" {
+            let pool: String = asked(body)?;
+            return said(&Listed {
+                items: self.store().sealed_info(&pool)?,
+                next: None,
+            });
+        }
+        let call: SealCall = asked(body)?;
+        let pool = crate::catalog::PoolId::parse(&call.pool)
+            .map_err(|error| ApiError::invalid_request(error.to_string(), Some("pool")))?;
+        let object = format!("pools/{}/credentials/{}", call.pool, call.label);
+        let changed = Difference {
+            path: "/value".to_owned(),
+            before: Value::Null,
+            after: "changed".into(),
+        };
+        let info = match &call.ciphertext {
+            Some(ciphertext) => {
+                let info = json!(SealedInfo {
+                    label: call.label.clone(),
+                    set: true,
+                    last4: call.last4.clone(),
+                    fingerprint: call.fingerprint.clone(),
+                    updated_at: rfc3339(call.author.at),
+                    updated_by: call.author.actor.clone(),
+                });
+                let sealed = Sealed {
+                    pool,
+                    label: call.label.clone(),
+                    ciphertext: ciphertext.clone(),
+                };
+                self.store().put_sealed(&sealed, &info)?;
+                self.audit(&AuditRow::of(&call.author, "seal", &object, None, vec![changed]))?;
+                info
+            }
+            None => {
+                self.store().delete_sealed(&call.pool, &call.label)?;
+                self.audit(&AuditRow::of(&call.author, "unseal", &object, None, vec![changed]))?;
+                json!({"label": call.label, "set": false})
+            }
+        };
+        let change = self.with_documents(crate::catalog::registry::Registry::touch);
+        self.apply(&change)?;
+        self.done(info, false)
+    }
+
+    pub(super) fn audit_call(&self, path: &str, body: &str) -> Outcome {
+        match path {
+            "/audit/append" => {
+                self.audit(&asked(body)?)?;
+                said(&())
+            }
+            "/audit/list" => {
+                let page: HistoryPage = asked(body)?;
+                let limit = page.limit.clamp(1, PAGE);
+                let rows = self.store().audit(page.cursor.unwrap_or(NEWEST), &page.q, limit)?;
+                let next = next_of(rows.len(), limit, rows.last().map(|(id, _)| *id));
+                let items = rows.iter().map(|(id, row)| audit_item(*id, row)).collect();
+                said(&Listed { items, next })
+            }
+            _ => Err(ApiError::not_found("the Registry object has no such path").into()),
+        }
+    }
+
+    /// Lets the core decide and stores what it decided.
+    fn decide(
+        &self,
+        decision: impl FnOnce(&mut crate::catalog::registry::Registry) -> Result<Change, RegistryError>,
+    ) -> Result<Change, Failure> {
+        let change = self.with_documents(decision)?;
+        if let Err(error) = self.apply(&change) {
+            // Nothing was stored: forget the decided state, the next call reads what is there.
+            self.documents.replace(None);
+            return Err(error.into());
+        }
+        Ok(change)
+    }
+
+    fn applied(&self, _change: &Change, name: &DocumentName, created: bool) -> Outcome {
+        let answer = self.with_documents(|documents| documents.stored(name));
+        self.done(answer, created)
+    }
+
+    fn done(&self, answer: Value, created: bool) -> Outcome {
+        let applied = Applied {
+            answer,
+            created,
+            snapshot: self.snapshot()?.to_json(),
+        };
+        Ok(Handled {
+            publish: true,
+            ..said(&applied)?
+        })
+    }
+
+    fn history(&self, page: &HistoryPage) -> Outcome {
+        let Some(name) = &page.name else {
+            return Err(ApiError::not_found("no document named").into());
+        };
+        let limit = page.limit.clamp(1, PAGE);
+        let rows = self.store().history(name, page.cursor.unwrap_or(NEWEST), limit)?;
+        let next = next_of(rows.len(), limit, rows.last().map(|row| row.revision));
+        let items = rows
+            .iter()
+            .map(|row| {
+                let document: Value = row
+                    .json
+                    .as_deref()
+                    .and_then(|json| serde_json::from_str(json).ok())
+                    .unwrap_or_default();
+                json!({"revision": row.revision, "at": rfc3339(row.at), "actor": row.actor, "note": row.note,
+                    "deleted": row.json.is_none(), "diff": row.diff, "document": document})
+            })
+            .collect();
+        said(&Listed { items, next })
+    }
+}
+
+/// A full page may have a successor.
+fn next_of(rows: usize, limit: u32, last: Option<u64>) -> Option<String> {
+    (rows >= usize::try_from(limit).unwrap_or(usize::MAX))
+        .then_some(last)?
+        .map(|last| last.to_string())
+}
+
+fn audit_item(id: u64, row: &AuditRow) -> Value {
+    json!({"id": id.to_string(), "at": rfc3339(row.at), "actor": row.actor, "action": row.action, "object": row.object,
+        "result": row.result, "revision": row.revision, "diff": row.diff, "request_id": row.request_id})
+}

@@ -1,0 +1,205 @@
+//! Calls about caller keys: minted, listed, revoked. Values are never here, only records.
+
+use super::store::now;
+use super::{Failure, Handled, Registry, asked, said};
+use crate::access::key::KeyRecord;
+use crate::catalog::registry::{AuditRow, Author};
+use crate::edge::config;
+use crate::wire::{ApiError, Millis};
+use serde::{Deserialize, Serialize};
+
+/// Keys on a page at most.
+const PAGE: u32 = 500;
+
+/// Keys of a deployment at most.
+const MAX_KEYS: u32 = 100_000;
+
+/// A record to keep.
+#[derive(Serialize, Deserialize)]
+pub(in crate::edge) struct MintCall {
+    pub(in crate::edge) record: KeyRecord,
+    /// The key that this one replaces, and when that one stops to work.
+    pub(in crate::edge) replaces: Option<(String, Millis)>,
+    pub(in crate::edge) author: Author,
+}
+
+/// A key to revoke.
+#[derive(Serialize, Deserialize)]
+pub(in crate::edge) struct RevokeCall {
+    pub(in crate::edge) kid: String,
+    pub(in crate::edge) author: Author,
+}
+
+/// Which keys.
+#[derive(Serialize, Deserialize)]
+pub(in crate::edge) struct KeyQuery {
+    pub(in crate::edge) limit: u32,
+    pub(in crate::edge) cursor: Option<String>,
+    pub(in crate::edge) q: String,
+    pub(in crate::edge) policy: Option<String>,
+    pub(in crate::edge) principal: Option<String>,
+}
+
+/// A page of keys.
+#[derive(Serialize, Deserialize)]
+pub(in crate::edge) struct KeyPage {
+    pub(in crate::edge) items: Vec<KeyRecord>,
+    pub(in crate::edge) next: Option<String>,
+    pub(in crate::edge) total: u64,
+}
+
+#[derive(Deserialize)]
+struct Count {
+    n: f64,
+}
+
+impl Registry {
+    pub(super) fn keys_call(&self, path: &str, body: &str) -> Result<Handled, Failure> {
+        match path {
+            "/keys/get" => {
+                let kid: String = asked(body)?;
+                said(&self.key(&kid)?)
+            }
+            "/keys/list" => self.key_page(&asked(body)?),
+            "/keys/mint" => self.mint(&asked(body)?),
+            "/keys/revoke" => {
+                let call: RevokeCall = asked(body)?;
+                let mut record = self.existing(&call.kid)?;
+                record.revoked_at.get_or_insert(call.author.at);
+                record.enabled = false;
+                self.keep(&record)?;
+                self.audit(&AuditRow::of(
+                    &call.author,
+                    "revoke",
+                    &format!("keys/{}", call.kid),
+                    None,
+                    Vec::new(),
+                ))?;
+                said(&record)
+            }
+            _ => Err(ApiError::not_found("the Registry object has no such path").into()),
+        }
+    }
+
+    fn key(&self, kid: &str) -> worker::Result<Option<KeyRecord>> {
+        self.store().one("SELECT row FROM keys WHERE kid = ?", vec![kid.into()])
+    }
+
+    fn existing(&self, kid: &str) -> Result<KeyRecord, Failure> {
+        self.key(kid)?
+            .ok_or_else(|| ApiError::not_found(format!("There is no key {kid}.")).into())
+    }
+
+    fn mint(&self, call: &MintCall) -> Result<Handled, Failure> {
+        let policy = call.record.policy.as_str();
+        let known = self.with_documents(|documents| {
+            documents
+                .documents()
+                .policies
+                .iter()
+                .any(|known| known.id.as_str() == policy)
+        });
+        if !known {
+            return Err(
+                ApiError::new("invalid_document", format!("There is no policy {policy}."))
+                    .about("/policy")
+                    .into(),
+            );
+        }
+        let store = self.store();
+        let count: Option<Count> = self
+            .state
+            .storage()
+            .sql()
+            .exec("SELECT COUNT(*) AS n FROM keys", None)?
+            .to_array()?
+            .into_iter()
+            .next();
+        if count.is_some_and(|count| count.n >= f64::from(MAX_KEYS)) || self.key(&call.record.kid)?.is_some() {
+            return Err(ApiError::new(
+                "conflict",
+                "This deployment has as many keys as it can hold; revoke some.",
+            )
+            .into());
+        }
+        if let Some((kid, until)) = &call.replaces {
+            let mut old = self.existing(kid)?;
+            old.expires = Some(old.expires.map_or(*until, |expires| expires.min(*until)));
+            self.keep(&old)?;
+        }
+        self.keep(&call.record)?;
+        let action = if call.replaces.is_some() { "rotate" } else { "mint" };
+        store.append_audit(&AuditRow::of(
+            &call.author,
+            action,
+            &format!("keys/{}", call.record.kid),
+            None,
+            Vec::new(),
+        ))?;
+        said(&call.record)
+    }
+
+    /// Stores the record and tells KV, which isolates read; they ask here when KV does not know a key yet.
+    fn keep(&self, record: &KeyRecord) -> worker::Result<()> {
+        let json = serde_json::to_string(record)?;
+        self.store().run(
+            "INSERT OR REPLACE INTO keys (kid, policy, label, principal, row) VALUES (?, ?, ?, ?, ?)",
+            vec![
+                record.kid.as_str().into(),
+                record.policy.as_str().into(),
+                record.label.to_lowercase().into(),
+                record.principal.clone().unwrap_or_default().into(),
+                json.clone().into(),
+            ],
+        )?;
+        let put = self.env.kv(config::KV)?.put(&format!("key/{}", record.kid), json)?;
+        self.state.wait_until(async move {
+            if let Err(error) = put.execute().await {
+                worker::console_error!("a key record was not published: {error}");
+            }
+        });
+        Ok(())
+    }
+
+    fn key_page(&self, query: &KeyQuery) -> Result<Handled, Failure> {
+        let limit = query.limit.clamp(1, PAGE);
+        let filter = "(instr(label, ?1) > 0 OR instr(lower(kid), ?1) > 0 OR instr(lower(principal), ?1) > 0) \
+             AND (?2 = '' OR policy = ?2) AND (?3 = '' OR principal = ?3)";
+        let words = vec![
+            query.q.to_lowercase().into(),
+            query.policy.clone().unwrap_or_default().into(),
+            query.principal.clone().unwrap_or_default().into(),
+        ];
+        let count: Vec<Count> = self
+            .state
+            .storage()
+            .sql()
+            .exec(&format!("SELECT COUNT(*) AS n FROM keys WHERE {filter}"), words.clone())?
+            .to_array()?;
+        let mut bindings = words;
+        bindings.push(query.cursor.clone().unwrap_or_default().into());
+        bindings.push(f64::from(limit).into());
+        let items: Vec<KeyRecord> = self.store().all(
+            &format!("SELECT row FROM keys WHERE {filter} AND kid > ?4 ORDER BY kid LIMIT ?5"),
+            bindings,
+        )?;
+        let full = items.len() >= usize::try_from(limit).unwrap_or(usize::MAX);
+        let next = if full {
+            items.last().map(|record| record.kid.clone())
+        } else {
+            None
+        };
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a count of at most 100,000 rows"
+        )]
+        let total = count.first().map_or(0, |count| count.n as u64);
+        said(&KeyPage { items, next, total })
+    }
+}
+
+/// When a rotated key's predecessor stops to work.
+pub(in crate::edge) fn overlap_end(hours: u64) -> Millis {
+    now().plus(Millis::from_secs(hours.min(24 * 30).saturating_mul(3600)))
+}

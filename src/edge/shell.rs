@@ -1,0 +1,297 @@
+//! The shell around a machine of room `run`: feeds it events, carries out its actions, turns its output into a response.
+//!
+//! It moves bytes and time. Every decision (retry, fallback, commit, error text) is the machine's.
+
+use super::{clock, isolate, upstream};
+use crate::account::ledger::message::HEARTBEAT_EVERY;
+use crate::catalog::{NanoUsd, Transport};
+use crate::run::demo;
+use crate::run::machine::{Action, CallId, Event, Machine, ResponseHead, TransportFault};
+use crate::wire::Millis;
+use bytes::Bytes;
+use futures::future::{Either, FutureExt, LocalBoxFuture, select};
+use futures::stream::{FuturesUnordered, StreamExt};
+use std::collections::{BTreeMap, VecDeque};
+use std::rc::Rc;
+use web_sys::ReadableStreamDefaultReader;
+use worker::Env;
+
+/// Called once with the machine when a request is over, however it ended; answers what it cost.
+pub(super) type Finalizer = Box<dyn FnOnce(&dyn Machine) -> Option<NanoUsd>>;
+
+/// Called every [`HEARTBEAT_EVERY`] while a reservation is open.
+pub(super) type Heartbeat = Box<dyn Fn(&dyn Machine)>;
+
+/// A request in flight.
+pub(super) struct Shell {
+    env: Env,
+    machine: Option<Box<dyn Machine>>,
+    finalizer: Option<Finalizer>,
+    sockets: BTreeMap<CallId, upstream::Socket>,
+    pending: FuturesUnordered<LocalBoxFuture<'static, (CallId, Signal)>>,
+    timer: Option<(Millis, LocalBoxFuture<'static, ()>)>,
+    caller_gone: Option<LocalBoxFuture<'static, ()>>,
+    head: Option<ResponseHead>,
+    output: VecDeque<Bytes>,
+    finished: bool,
+    cost: Option<NanoUsd>,
+    heartbeat: Option<(Millis, Heartbeat)>,
+}
+
+/// What a pending piece of upstream I/O came back with.
+enum Signal {
+    Answered(Result<upstream::Answer, TransportFault>),
+    Read(Rc<ReadableStreamDefaultReader>, Result<Option<Bytes>, TransportFault>),
+    Demo(VecDeque<Bytes>, Millis),
+}
+
+impl Shell {
+    /// Starts a machine; its first actions are carried out at once.
+    pub(super) fn start(
+        env: Env,
+        machine: Box<dyn Machine>,
+        caller_gone: Option<LocalBoxFuture<'static, ()>>,
+        heartbeat: Option<Heartbeat>,
+        finalizer: Finalizer,
+    ) -> Self {
+        let mut shell = Self {
+            env,
+            machine: Some(machine),
+            finalizer: Some(finalizer),
+            sockets: BTreeMap::new(),
+            pending: FuturesUnordered::new(),
+            timer: None,
+            caller_gone,
+            head: None,
+            output: VecDeque::new(),
+            finished: false,
+            cost: None,
+            heartbeat: heartbeat.map(|heartbeat| (clock::now().plus(HEARTBEAT_EVERY), heartbeat)),
+        };
+        shell.carry_out();
+        shell
+    }
+
+    /// Runs until status and headers are known.
+    pub(super) async fn head(&mut self) -> ResponseHead {
+        while self.head.is_none() && !self.finished {
+            self.step().await;
+        }
+        self.head.take().unwrap_or(ResponseHead {
+            status: 499,
+            ..ResponseHead::default()
+        })
+    }
+
+    /// The next body bytes; `None` when the body is complete.
+    pub(super) async fn next(&mut self) -> Option<Bytes> {
+        loop {
+            if let Some(bytes) = self.output.pop_front() {
+                return Some(bytes);
+            }
+            if self.finished {
+                return None;
+            }
+            self.step().await;
+        }
+    }
+
+    /// What the request cost, once it is over.
+    pub(super) fn cost(&self) -> Option<NanoUsd> {
+        self.cost
+    }
+
+    /// Waits for one event (upstream I/O, a deadline, the caller leaving) and lets the machine act on it.
+    async fn step(&mut self) {
+        self.arm_timer();
+        let woken = self.wait().await;
+        self.beat();
+        match woken {
+            Woken::Upstream(call, signal) => self.receive(call, signal),
+            Woken::Timer => {
+                self.timer = None;
+                self.feed(Event::Tick);
+            }
+            Woken::CallerGone => {
+                self.caller_gone = None;
+                self.feed(Event::CallerGone);
+            }
+        }
+        self.carry_out();
+    }
+
+    /// An armed timer that fires too early only costs one needless tick, so it is replaced only by an earlier one.
+    fn arm_timer(&mut self) {
+        let wake = self.machine.as_ref().and_then(|machine| machine.next_wake());
+        let beat = self.heartbeat.as_ref().map(|(at, _)| *at);
+        let Some(due) = wake.into_iter().chain(beat).min() else {
+            return;
+        };
+        if self.timer.as_ref().is_none_or(|(armed, _)| due < *armed) {
+            self.timer = Some((due, clock::sleep(due.since(clock::now())).boxed_local()));
+        }
+    }
+
+    /// A stream that lasts longer than its reservation's lease says that it is alive, and what it has cost.
+    fn beat(&mut self) {
+        let now = clock::now();
+        if let (Some((at, heartbeat)), Some(machine)) = (&mut self.heartbeat, &self.machine)
+            && now >= *at
+        {
+            *at = now.plus(HEARTBEAT_EVERY);
+            heartbeat(machine.as_ref());
+        }
+    }
+
+    async fn wait(&mut self) -> Woken {
+        let never = || futures::future::pending().boxed_local();
+        let upstream = async {
+            match self.pending.next().await {
+                Some((call, signal)) => Woken::Upstream(call, signal),
+                None => futures::future::pending().await,
+            }
+        };
+        let mut never_timer = never();
+        let timer = self.timer.as_mut().map_or(&mut never_timer, |(_, timer)| timer);
+        let mut never_gone = never();
+        let gone = self.caller_gone.as_mut().unwrap_or(&mut never_gone);
+        let others = async {
+            match select(timer, gone).await {
+                Either::Left(_) => Woken::Timer,
+                Either::Right(_) => Woken::CallerGone,
+            }
+        };
+        match select(std::pin::pin!(upstream), std::pin::pin!(others)).await {
+            Either::Left((woken, _)) | Either::Right((woken, _)) => woken,
+        }
+    }
+
+    fn receive(&mut self, call: CallId, signal: Signal) {
+        // A cancelled call may still have one completed future on the way.
+        if !self.sockets.contains_key(&call) {
+            return;
+        }
+        match signal {
+            Signal::Answered(Ok(upstream::Answer { status, headers, body })) => {
+                self.feed(Event::Headers { call, status, headers });
+                match body {
+                    Some(reader) => self.read_on(call, Rc::new(reader)),
+                    None => self.end(call),
+                }
+            }
+            Signal::Read(reader, Ok(Some(bytes))) => {
+                self.feed(Event::Data { call, bytes });
+                self.read_on(call, reader);
+            }
+            Signal::Read(_, Ok(None)) => self.end(call),
+            Signal::Answered(Err(fault)) | Signal::Read(_, Err(fault)) => {
+                self.sockets.remove(&call);
+                self.feed(Event::Broken { call, fault });
+            }
+            Signal::Demo(mut chunks, interval) => match chunks.pop_front() {
+                Some(bytes) => {
+                    self.feed(Event::Data { call, bytes });
+                    self.demo_on(call, chunks, interval);
+                }
+                None => self.end(call),
+            },
+        }
+    }
+
+    fn end(&mut self, call: CallId) {
+        self.sockets.remove(&call);
+        self.feed(Event::End { call });
+    }
+
+    fn read_on(&mut self, call: CallId, reader: Rc<ReadableStreamDefaultReader>) {
+        self.pending.push(
+            async move {
+                let read = upstream::read(&reader).await;
+                (call, Signal::Read(reader, read))
+            }
+            .boxed_local(),
+        );
+    }
+
+    fn feed(&mut self, event: Event) {
+        if let Some(machine) = self.machine.as_mut() {
+            isolate::with_health(|health| machine.handle(clock::now(), event, health));
+        }
+    }
+
+    fn carry_out(&mut self) {
+        while let Some(action) = self.machine.as_mut().and_then(|machine| machine.poll()) {
+            match action {
+                Action::Call(request) => self.call(&request),
+                Action::Cancel(call) => drop(self.sockets.remove(&call)),
+                Action::Start(head) => self.head = Some(head),
+                Action::Emit(bytes) => self.output.push_back(bytes),
+                Action::Finish => self.finish(),
+            }
+        }
+    }
+
+    fn call(&mut self, request: &crate::run::machine::UpstreamRequest) {
+        let call = request.call;
+        if request.transport == Transport::Demo {
+            self.sockets.insert(call, upstream::Socket::none());
+            let answer = demo::answer(request.url.expose(), &request.body);
+            let headers = vec![("content-type".to_owned(), answer.content_type.to_owned())];
+            self.feed(Event::Headers {
+                call,
+                status: answer.status,
+                headers,
+            });
+            self.demo_on(call, answer.chunks.into(), answer.interval);
+            return;
+        }
+        match upstream::open(&self.env, request) {
+            Ok((socket, answer)) => {
+                self.sockets.insert(call, socket);
+                self.pending
+                    .push(async move { (call, Signal::Answered(answer.await)) }.boxed_local());
+            }
+            Err(fault) => self.feed(Event::Broken { call, fault }),
+        }
+    }
+
+    /// The demo provider's next piece, after its pause.
+    fn demo_on(&mut self, call: CallId, chunks: VecDeque<Bytes>, interval: Millis) {
+        self.pending.push(
+            async move {
+                if interval.0 > 0 && !chunks.is_empty() {
+                    clock::sleep(interval).await;
+                }
+                (call, Signal::Demo(chunks, interval))
+            }
+            .boxed_local(),
+        );
+    }
+
+    /// The request is over: every socket still open is closed, and the books are done once.
+    fn finish(&mut self) {
+        self.finished = true;
+        self.sockets.clear();
+        self.timer = None;
+        if let (Some(machine), Some(finalizer)) = (self.machine.take(), self.finalizer.take()) {
+            self.cost = finalizer(machine.as_ref());
+        }
+    }
+}
+
+impl Drop for Shell {
+    /// A response stream that the runtime cancels is dropped: the caller has gone.
+    fn drop(&mut self) {
+        if !self.finished {
+            self.feed(Event::CallerGone);
+            self.finish();
+        }
+    }
+}
+
+/// What ended a wait.
+enum Woken {
+    Upstream(CallId, Signal),
+    Timer,
+    CallerGone,
+}

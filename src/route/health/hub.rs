@@ -1,0 +1,209 @@
+//! The decisions of the `HealthHub` Durable Object: merge what isolates report, hand each the news since its last visit.
+//! Storage and transport are the Durable Object's; nothing in here is ever on a request's path.
+
+use super::fact::{HealthFact, HealthKey, MAX_FACTS, News};
+use crate::wire::Millis;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Most facts that the hub keeps.
+const MAX_KEPT: usize = super::MAX_ENTRIES;
+
+/// What an isolate sends.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HubReport {
+    /// Its transitions since its last report.
+    #[serde(default)]
+    pub facts: Vec<HealthFact>,
+    /// The version it got last; 0: none.
+    #[serde(default)]
+    pub since: u64,
+}
+
+/// What the hub answers.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HubReply {
+    /// Version of this answer.
+    pub version: u64,
+    /// News of others since then.
+    pub facts: Vec<HealthFact>,
+}
+
+/// Everything the hub knows.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HubState {
+    version: u64,
+    facts: BTreeMap<u64, HealthFact>,
+    #[serde(skip)]
+    newest: BTreeMap<HealthKey, u64>,
+}
+
+impl HubState {
+    /// Takes a report and answers it.
+    pub fn report(&mut self, report: &HubReport, now: Millis) -> HubReply {
+        let before = self.version;
+        for fact in report.facts.iter().take(MAX_FACTS) {
+            self.take(fact);
+        }
+        self.expire(now);
+        // An unknown version (the hub was restarted empty) gets everything.
+        let since = if report.since > before { 0 } else { report.since };
+        let news = self
+            .facts
+            .iter()
+            .filter(|(version, _)| **version > since && **version <= before);
+        let news: Vec<_> = news.take(MAX_FACTS).collect();
+        // More than one answer holds: the rest comes with the next one.
+        let cut = news.len() == MAX_FACTS;
+        let version = news
+            .last()
+            .filter(|_| cut)
+            .map_or(self.version, |(version, _)| **version);
+        HubReply {
+            version,
+            facts: news.into_iter().map(|(_, fact)| fact.clone()).collect(),
+        }
+    }
+
+    /// The slow facts, for KV: what a cold isolate should know.
+    pub fn digest(&self, now: Millis) -> Vec<HealthFact> {
+        self.facts
+            .values()
+            .filter(|fact| fact.slow(now))
+            .take(MAX_FACTS)
+            .cloned()
+            .collect()
+    }
+
+    /// Forgets everything about a key (an operator's reset), as a clear that isolates will hear of.
+    pub fn reset(&mut self, key: &HealthKey, now: Millis) {
+        self.take(&HealthFact {
+            key: key.clone(),
+            news: News::Cleared,
+            set_at: now,
+        });
+    }
+
+    fn take(&mut self, fact: &HealthFact) {
+        if self.newest.len() != self.facts.len() {
+            self.newest = self
+                .facts
+                .iter()
+                .map(|(version, fact)| (fact.key.clone(), *version))
+                .collect();
+        }
+        let known = self.newest.get(&fact.key).copied();
+        if let Some(ours) = known.and_then(|version| self.facts.get(&version))
+            && !wins(fact, ours)
+        {
+            return;
+        }
+        if let Some(version) = known {
+            self.facts.remove(&version);
+        }
+        self.version = self.version.saturating_add(1);
+        self.facts.insert(self.version, fact.clone());
+        self.newest.insert(fact.key.clone(), self.version);
+        if self.facts.len() > MAX_KEPT
+            && let Some((_, oldest)) = self.facts.pop_first()
+        {
+            self.newest.remove(&oldest.key);
+        }
+    }
+
+    fn expire(&mut self, now: Millis) {
+        self.facts
+            .retain(|_, fact| fact.until().is_none_or(|until| until > now));
+        self.newest.clear();
+    }
+}
+
+/// Does a new fact replace a known one about the same key?
+fn wins(theirs: &HealthFact, ours: &HealthFact) -> bool {
+    match (&theirs.news, &ours.news) {
+        (News::Cleared, News::Cleared) => theirs.set_at > ours.set_at,
+        (News::Cleared, _) => theirs.set_at >= ours.set_at,
+        (_, News::Cleared) => theirs.set_at > ours.set_at,
+        _ => theirs.until().unwrap_or(Millis(u64::MAX)) > ours.until().unwrap_or(Millis(u64::MAX)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::catalog::ModelId;
+    use crate::route::health::FailureClass;
+
+    fn fact(model: &str, until: u64, set_at: u64) -> HealthFact {
+        let news = News::Cooling {
+            class: FailureClass::ServerError,
+            until: Millis(until),
+            probe_at: Millis(until),
+            strikes: 1,
+            length: Millis(until - set_at),
+            dead: false,
+        };
+        HealthFact {
+            key: HealthKey::Target(ModelId::parse(model).unwrap()),
+            news,
+            set_at: Millis(set_at),
+        }
+    }
+
+    fn cleared(model: &str, set_at: u64) -> HealthFact {
+        HealthFact {
+            news: News::Cleared,
+            ..fact(model, set_at, set_at)
+        }
+    }
+
+    fn send(hub: &mut HubState, facts: Vec<HealthFact>, since: u64, now: u64) -> HubReply {
+        hub.report(&HubReport { facts, since }, Millis(now))
+    }
+
+    #[test]
+    fn one_isolate_hears_what_another_said() {
+        let mut hub = HubState::default();
+        let first = send(&mut hub, vec![fact("a/x", 20_000, 10_000)], 0, 10_000);
+        assert_eq!((first.version, first.facts.len()), (1, 0));
+        let second = send(&mut hub, vec![], 0, 11_000);
+        assert_eq!((second.version, second.facts.len()), (1, 1));
+        assert!(send(&mut hub, vec![], second.version, 12_000).facts.is_empty());
+    }
+
+    #[test]
+    fn the_larger_until_is_kept_and_a_clear_wins_only_over_the_older() {
+        let mut hub = HubState::default();
+        send(&mut hub, vec![fact("a/x", 90_000, 10_000)], 0, 10_000);
+        send(&mut hub, vec![fact("a/x", 20_000, 11_000)], 0, 11_000);
+        assert_eq!(
+            send(&mut hub, vec![], 0, 11_000).facts,
+            vec![fact("a/x", 90_000, 10_000)]
+        );
+        send(&mut hub, vec![cleared("a/x", 9_000)], 0, 12_000);
+        assert_eq!(hub.digest(Millis(12_000)).len(), 1);
+        send(&mut hub, vec![cleared("a/x", 13_000)], 0, 13_000);
+        assert!(hub.digest(Millis(13_000)).is_empty());
+        // The clear is news for those who had the cooldown.
+        assert_eq!(send(&mut hub, vec![], 1, 13_000).facts, vec![cleared("a/x", 13_000)]);
+    }
+
+    #[test]
+    fn expired_facts_are_dropped_and_storage_round_trips() {
+        let mut hub = HubState::default();
+        send(
+            &mut hub,
+            vec![fact("a/x", 90_000, 10_000), fact("a/y", 11_000, 10_000)],
+            0,
+            12_000,
+        );
+        let stored = serde_json::to_string(&hub).unwrap();
+        let mut again: HubState = serde_json::from_str(&stored).unwrap();
+        assert_eq!(send(&mut again, vec![], 0, 12_000).facts.len(), 1);
+        assert_eq!(
+            send(&mut again, vec![fact("a/x", 95_000, 13_000)], 0, 13_000).version,
+            3
+        );
+    }
+}

@@ -1,0 +1,476 @@
+//! What this isolate remembers of upstreams: cooldowns at levels that are never mixed, memos, speed and load.
+//!
+//! Plain data behind `&mut`: no clock, no randomness, no promise. Nothing in here is a secret or came out of a prompt: credentials are
+//! fingerprints, failures are classes. One value per isolate; `HealthHub` merges [`fact::HealthFact`]s of many.
+
+pub mod class;
+pub mod cooldown;
+pub mod fact;
+pub mod gate;
+pub mod hub;
+mod memo;
+pub mod report;
+pub mod stats;
+#[cfg(test)]
+mod tests;
+
+pub use class::{FailureClass, Level};
+pub use fact::{HealthFact, HealthKey};
+pub use gate::Gate;
+
+use crate::catalog::{CredentialId, ModelId, PoolId};
+use crate::wire::Millis;
+use cooldown::{Blow, Cooldown, after_failure};
+use memo::Ceiling;
+use stats::{CredentialStats, TargetStats, size_bucket};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Most cooldowns, ceilings and memos together (resilience.md 2.10).
+pub const MAX_ENTRIES: usize = 4096;
+
+/// Most targets and most credentials whose figures are kept.
+const MAX_STATS: usize = 1024;
+
+/// Give-ups in a row that open the breaker of a sole target (resilience.md 2.6).
+const SOLE_GIVE_UPS: u32 = 5;
+
+/// What was sent where with which credential. Travels with the attempt; only it is used for attribution.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Dispatch {
+    /// `provider/model`.
+    pub target: ModelId,
+    /// The credential; `None`: without authentication.
+    pub credential: Option<CredentialId>,
+    /// Network host, as [`super::host_of`] names it.
+    pub host: String,
+    /// The credential's quota group.
+    pub quota_group: Option<String>,
+    /// Estimated input tokens.
+    pub estimated_tokens: u64,
+    /// When it was sent.
+    pub started_at: Millis,
+}
+
+/// How an attempt failed.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Failure {
+    /// Class.
+    pub class: FailureClass,
+    /// What the upstream asked to wait.
+    pub hint: Option<Millis>,
+    /// Context tokens that this credential or target evidently takes: min(limit in the message, 95 % of the estimate).
+    pub ceiling: Option<u64>,
+    /// False: the same target will be tried again at once, so its breaker stays as it is.
+    pub gave_up: bool,
+    /// True: no other usable credential and no further target.
+    pub sole: bool,
+    /// 0 to 1.
+    pub jitter: f64,
+}
+
+/// Everything this isolate remembers of upstreams.
+#[derive(Clone, Debug, Default)]
+pub struct Health {
+    cooldowns: BTreeMap<HealthKey, Cooldown>,
+    groups: BTreeMap<HealthKey, BTreeSet<CredentialId>>,
+    ceilings: BTreeMap<HealthKey, Ceiling>,
+    unsupported: BTreeMap<(ModelId, String), Millis>,
+    targets: BTreeMap<ModelId, TargetStats>,
+    credentials: BTreeMap<CredentialId, CredentialStats>,
+    turns: BTreeMap<PoolId, BTreeMap<CredentialId, i64>>,
+    transitions: Vec<HealthFact>,
+    seed: u64,
+}
+
+impl Health {
+    /// Empty memory; `seed` decides where round robin begins.
+    pub fn new(seed: u64) -> Self {
+        Self {
+            seed,
+            ..Self::default()
+        }
+    }
+
+    /// May this target (its breaker and its host) be called now?
+    pub fn target_gate(&self, target: &ModelId, host: &str, now: Millis) -> Gate {
+        if self.cooldowns.is_empty() {
+            return Gate::Ready;
+        }
+        let target = self.gate(&HealthKey::Target(target.clone()), now);
+        target.and(self.gate(&HealthKey::Host(host.to_owned()), now))
+    }
+
+    /// May this credential be used for this model now (its own state, its state for the model, its quota group)?
+    pub fn credential_gate(&self, id: &CredentialId, group: Option<&str>, model: &ModelId, now: Millis) -> Gate {
+        if self.cooldowns.is_empty() {
+            return Gate::Ready;
+        }
+        let own = self.gate(&HealthKey::Credential(id.clone()), now);
+        let own = own.and(self.gate(&HealthKey::CredentialModel(id.clone(), model.clone()), now));
+        match group {
+            Some(group) => own.and(self.gate(&HealthKey::Group(group.to_owned(), model.clone()), now)),
+            None => own,
+        }
+    }
+
+    fn gate(&self, key: &HealthKey, now: Millis) -> Gate {
+        self.cooldowns.get(key).map_or(Gate::Ready, |entry| entry.gate(now))
+    }
+
+    /// An attempt is sent: counts it and takes the half-open probes that its target and credential offer.
+    /// Exactly one of [`Self::record_failure`], [`Self::record_success`] with `terminal`, [`Self::record_cancelled`] ends it.
+    pub fn begin(&mut self, dispatch: &Dispatch) {
+        let now = dispatch.started_at;
+        let stats = self.target_stats(&dispatch.target, now);
+        stats.in_flight = stats.in_flight.saturating_add(1);
+        if let Some(id) = &dispatch.credential {
+            let stats = self.credential_stats(id, now);
+            stats.in_flight = stats.in_flight.saturating_add(1);
+            stats.minute.add(dispatch.estimated_tokens, now);
+        }
+        if self.cooldowns.is_empty() {
+            return;
+        }
+        for key in HealthKey::of(dispatch) {
+            if let Some(entry) = self.cooldowns.get_mut(&key)
+                && matches!(entry.gate(now), Gate::Probe { .. })
+            {
+                entry.probing_since = Some(now);
+            }
+        }
+    }
+
+    /// An attempt failed.
+    pub fn record_failure(&mut self, dispatch: &Dispatch, failure: &Failure, now: Millis) {
+        let class = failure.class;
+        if class == FailureClass::ClientAbort {
+            return self.record_cancelled(dispatch);
+        }
+        self.end(dispatch);
+        let rule = class.rule();
+        let blames_target = rule.breaker || rule.level == Level::Target;
+        let stats = self.target_stats(&dispatch.target, now);
+        stats.error_rate.add(if blames_target { 1.0 } else { 0.0 });
+        if rule.breaker {
+            if !failure.gave_up {
+                return;
+            }
+            stats.give_ups = stats.give_ups.saturating_add(1);
+            stats.window.add(true, now);
+            let enough = stats.give_ups >= SOLE_GIVE_UPS || stats.window.mostly_failing(now);
+            let half_open = key_at(rule.level, dispatch).is_some_and(|key| self.cooldowns.contains_key(&key));
+            if failure.sole && !enough && !half_open {
+                return;
+            }
+        }
+        if rule.level == Level::Ceiling {
+            if let Some(tokens) = failure.ceiling {
+                let by_credential = class == FailureClass::LongContext429;
+                self.learn_ceiling(
+                    &dispatch.target,
+                    dispatch.credential.as_ref().filter(|_| by_credential),
+                    tokens,
+                    now,
+                );
+            }
+            return;
+        }
+        let Some(key) = key_at(rule.level, dispatch) else {
+            return;
+        };
+        let blow = Blow {
+            class,
+            hint: failure.hint,
+            started_at: dispatch.started_at,
+            sole: failure.sole,
+            now,
+            jitter: failure.jitter,
+        };
+        self.strike(key, &blow);
+        if class == FailureClass::RateLimit {
+            self.strike_group(dispatch, &blow);
+        }
+    }
+
+    /// An attempt began to answer (`terminal: false`, at its commit) or ended well (`terminal: true`).
+    /// A credential's cooldowns clear at commit, breakers at the end; neither by a call older than the cooldown.
+    pub fn record_success(&mut self, dispatch: &Dispatch, terminal: bool, now: Millis) {
+        if terminal {
+            self.end(dispatch);
+            let stats = self.target_stats(&dispatch.target, now);
+            stats.error_rate.add(0.0);
+            stats.give_ups = 0;
+            stats.window.add(false, now);
+        }
+        if let Some(id) = &dispatch.credential {
+            self.credential_stats(id, now).last_ok_at = Some(now);
+        }
+        if self.cooldowns.is_empty() {
+            return;
+        }
+        for key in HealthKey::of(dispatch) {
+            let breaker = matches!(key, HealthKey::Target(_) | HealthKey::Host(_));
+            if terminal || !breaker {
+                self.clear(&key, dispatch.started_at, now);
+            }
+        }
+    }
+
+    /// The caller hung up or the attempt was a loser: nobody's failure.
+    pub fn record_cancelled(&mut self, dispatch: &Dispatch) {
+        self.end(dispatch);
+    }
+
+    /// First content arrived after `ttft`.
+    pub fn record_first_token(&mut self, dispatch: &Dispatch, ttft: Millis, now: Millis) {
+        let bucket = size_bucket(dispatch.estimated_tokens);
+        let stats = self.target_stats(&dispatch.target, now);
+        #[expect(clippy::cast_precision_loss, reason = "a duration of a request is far below 2^52 ms")]
+        stats.ttft_ms.add(ttft.0 as f64);
+        if let Some(quantiles) = stats.ttft.get_mut(bucket) {
+            quantiles.add(ttft);
+        }
+    }
+
+    /// The call's real token counts arrived; `generating` is the time from first to last token.
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "token counts and durations are far below 2^52"
+    )]
+    pub fn record_usage(&mut self, dispatch: &Dispatch, input: u64, output: u64, generating: Millis, now: Millis) {
+        let stats = self.target_stats(&dispatch.target, now);
+        // Shorter answers measure the network, not the model.
+        if output >= 16 && generating.0 >= 50 {
+            stats
+                .tokens_per_second
+                .add(output as f64 * 1000.0 / generating.0 as f64);
+        }
+        if dispatch.estimated_tokens >= 64 && input > 0 {
+            stats
+                .token_ratio
+                .add((input as f64 / dispatch.estimated_tokens as f64).clamp(0.05, 4.0));
+        }
+    }
+
+    /// The last response's rate-limit headers left this share of the quota, in thousandths.
+    pub fn record_remaining(&mut self, id: &CredentialId, thousandths: u32, now: Millis) {
+        self.credential_stats(id, now).remaining = Some((thousandths.min(1000), now));
+    }
+
+    /// Figures of a target, when it was ever called.
+    pub fn target(&self, target: &ModelId) -> Option<&TargetStats> {
+        self.targets.get(target)
+    }
+
+    /// Figures of a credential, when it was ever used.
+    pub fn credential(&self, id: &CredentialId) -> Option<&CredentialStats> {
+        self.credentials.get(id)
+    }
+
+    /// 95th percentile of the time to the first token for a request of this size, once 8 samples are known.
+    pub fn ttft_p95(&self, target: &ModelId, estimated_tokens: u64) -> Option<Millis> {
+        let quantiles = self.targets.get(target)?.ttft.get(size_bucket(estimated_tokens))?;
+        if quantiles.samples() < 8 {
+            None
+        } else {
+            quantiles.quantile(950)
+        }
+    }
+
+    /// What happened since the last call that other isolates should know.
+    pub fn drain_transitions(&mut self) -> Vec<HealthFact> {
+        std::mem::take(&mut self.transitions)
+    }
+
+    /// Smooth weighted round robin: the next credential of `pool` among `usable` (id, weight).
+    pub fn next_turn(&mut self, pool: &PoolId, usable: &[(&CredentialId, u32)]) -> Option<CredentialId> {
+        if self.turns.len() >= MAX_STATS && !self.turns.contains_key(pool) {
+            self.turns.clear();
+        }
+        let fresh = !self.turns.contains_key(pool);
+        let turns = self.turns.entry(pool.clone()).or_default();
+        turns.retain(|id, _| usable.iter().any(|(other, _)| *other == id));
+        // Isolates begin at different places, or they would all burn the first credential together.
+        let skipped = if fresh { self.seed % 61 } else { 0 };
+        let mut chosen = None;
+        for _ in 0..=skipped {
+            chosen = smooth_turn(turns, usable);
+        }
+        chosen
+    }
+
+    fn strike(&mut self, key: HealthKey, blow: &Blow) {
+        self.make_room(blow.now);
+        let before = self.cooldowns.get(&key);
+        let next = after_failure(before, blow);
+        let news = before.is_none_or(|before| {
+            before.dead != next.dead
+                || blow.now >= before.until
+                || next.until.since(blow.now).0 > before.until.since(blow.now).0.saturating_mul(2)
+        });
+        if news {
+            self.tell(HealthFact::of(&key, &next));
+        }
+        self.cooldowns.insert(key, next);
+    }
+
+    /// Two members of a quota group that are refused for the same model speak for the group.
+    fn strike_group(&mut self, dispatch: &Dispatch, blow: &Blow) {
+        let (Some(group), Some(id)) = (&dispatch.quota_group, &dispatch.credential) else {
+            return;
+        };
+        let key = HealthKey::Group(group.clone(), dispatch.target.clone());
+        if self.groups.len() >= MAX_STATS && !self.groups.contains_key(&key) {
+            self.groups.clear();
+        }
+        let (cooldowns, target) = (&self.cooldowns, &dispatch.target);
+        let members = self.groups.entry(key.clone()).or_default();
+        members.retain(|member| {
+            let own = HealthKey::CredentialModel(member.clone(), target.clone());
+            cooldowns.get(&own).is_some_and(|entry| blow.now < entry.until)
+        });
+        members.insert(id.clone());
+        if members.len() >= 2 {
+            self.strike(key, blow);
+        }
+    }
+
+    fn clear(&mut self, key: &HealthKey, started_at: Millis, now: Millis) {
+        if self.cooldowns.get(key).is_some_and(|entry| started_at >= entry.set_at)
+            && let Some(entry) = self.cooldowns.remove(key)
+        {
+            self.groups.remove(key);
+            self.tell(HealthFact::cleared(key, &entry, now));
+        }
+    }
+
+    fn end(&mut self, dispatch: &Dispatch) {
+        if let Some(stats) = self.targets.get_mut(&dispatch.target) {
+            stats.in_flight = stats.in_flight.saturating_sub(1);
+        }
+        if let Some(stats) = dispatch.credential.as_ref().and_then(|id| self.credentials.get_mut(id)) {
+            stats.in_flight = stats.in_flight.saturating_sub(1);
+        }
+        if self.cooldowns.is_empty() {
+            return;
+        }
+        for key in HealthKey::of(dispatch) {
+            if let Some(entry) = self.cooldowns.get_mut(&key)
+                && entry.probing_since == Some(dispatch.started_at)
+            {
+                entry.probing_since = None;
+            }
+        }
+    }
+
+    fn tell(&mut self, fact: HealthFact) {
+        // Nobody drains while the hub is away: the newest news is kept.
+        if self.transitions.len() >= MAX_STATS {
+            self.transitions.drain(..MAX_STATS / 2);
+        }
+        self.transitions.push(fact);
+    }
+
+    fn target_stats(&mut self, target: &ModelId, now: Millis) -> &mut TargetStats {
+        if self.targets.len() >= MAX_STATS && !self.targets.contains_key(target) {
+            drop_idle(&mut self.targets, |stats| (stats.in_flight > 0, stats.used_at));
+        }
+        let stats = self.targets.entry(target.clone()).or_default();
+        stats.used_at = now;
+        stats
+    }
+
+    fn credential_stats(&mut self, id: &CredentialId, now: Millis) -> &mut CredentialStats {
+        if self.credentials.len() >= MAX_STATS && !self.credentials.contains_key(id) {
+            drop_idle(&mut self.credentials, |stats| (stats.in_flight > 0, stats.used_at));
+        }
+        let stats = self.credentials.entry(id.clone()).or_default();
+        stats.used_at = now;
+        stats
+    }
+
+    /// Entries kept, all sorts together.
+    pub fn entries(&self) -> usize {
+        self.cooldowns.len() + self.ceilings.len() + self.unsupported.len()
+    }
+
+    /// Evicts when full: what has expired first, then what ends soonest.
+    fn make_room(&mut self, now: Millis) {
+        if self.entries() < MAX_ENTRIES {
+            return;
+        }
+        self.cooldowns.retain(|_, entry| entry.dead || now < entry.until);
+        self.ceilings.retain(|_, ceiling| now < ceiling.until);
+        self.unsupported.retain(|_, until| now < *until);
+        // An eighth at a time, so that a full memory does not sort on every failure.
+        if self.entries() >= MAX_ENTRIES {
+            drop_soonest(&mut self.cooldowns, |entry| (entry.dead, entry.until));
+            drop_soonest(&mut self.ceilings, |ceiling| ceiling.until);
+            drop_soonest(&mut self.unsupported, |until| *until);
+        }
+    }
+}
+
+/// Drops the eighth that ends soonest, at least one.
+fn drop_soonest<K: Ord, V, E: Ord + Copy>(map: &mut BTreeMap<K, V>, end: impl Fn(&V) -> E) {
+    let mut ends: Vec<E> = map.values().map(&end).collect();
+    ends.sort_unstable();
+    if let Some(last) = ends.get(ends.len() / 8).copied() {
+        map.retain(|_, value| end(value) > last);
+    }
+}
+
+/// Where a failure of this level is remembered.
+fn key_at(level: Level, dispatch: &Dispatch) -> Option<HealthKey> {
+    match level {
+        Level::Credential => dispatch.credential.clone().map(HealthKey::Credential),
+        Level::CredentialModel => {
+            let id = dispatch.credential.clone()?;
+            Some(HealthKey::CredentialModel(id, dispatch.target.clone()))
+        }
+        Level::Target => Some(HealthKey::Target(dispatch.target.clone())),
+        Level::Host => Some(HealthKey::Host(dispatch.host.clone())),
+        Level::Ceiling | Level::Nothing => None,
+    }
+    // Without a credential there is nobody else to blame than the target.
+    .or_else(|| {
+        let personal = matches!(level, Level::Credential | Level::CredentialModel);
+        (personal && dispatch.credential.is_none()).then(|| HealthKey::Target(dispatch.target.clone()))
+    })
+}
+
+fn smooth_turn(turns: &mut BTreeMap<CredentialId, i64>, usable: &[(&CredentialId, u32)]) -> Option<CredentialId> {
+    let total: i64 = usable.iter().map(|(_, weight)| i64::from(*weight)).sum();
+    for (id, weight) in usable {
+        *turns.entry((*id).clone()).or_default() += i64::from(*weight);
+    }
+    // The first of equals in pool order.
+    let mut best: Option<(&CredentialId, i64)> = None;
+    for (id, _) in usable {
+        let current = turns.get(*id).copied().unwrap_or_default();
+        if best.is_none_or(|(_, highest)| current > highest) {
+            best = Some((id, current));
+        }
+    }
+    let chosen = best?.0.clone();
+    if let Some(current) = turns.get_mut(&chosen) {
+        *current -= total;
+    }
+    Some(chosen)
+}
+
+/// Drops the older half of what is not in use.
+fn drop_idle<K: Ord + Clone, V>(map: &mut BTreeMap<K, V>, used: impl Fn(&V) -> (bool, Millis)) {
+    let mut idle: Vec<Millis> = map
+        .values()
+        .map(&used)
+        .filter(|(busy, _)| !busy)
+        .map(|(_, at)| at)
+        .collect();
+    idle.sort_unstable();
+    let median = idle.get(idle.len() / 2).copied().unwrap_or_default();
+    map.retain(|_, value| {
+        let (busy, at) = used(value);
+        busy || at > median
+    });
+}

@@ -1,0 +1,8 @@
+//! Planning, listing and readiness as tables and properties over compiled catalogs.
+
+mod advertising;
+mod fusion;
+mod planning;
+mod preferences;
+mod readiness;
+mod support;

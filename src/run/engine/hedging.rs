@@ -1,0 +1,47 @@
+//! Starts the second call of a hedge.
+
+use super::Run;
+use super::candidate::Lane;
+use super::deliver::Form;
+use super::launch::Reason;
+use crate::route::health::Health;
+use crate::run::hedge;
+use crate::wire::Millis;
+
+impl Run {
+    /// After the first call was sent: decides whether and when a second may join it.
+    pub(super) fn arm_hedge(&mut self, p95: Option<Millis>, now: Millis) {
+        if self.delivery.form == Form::Stream && self.candidates.len() > 1 {
+            let delay = hedge::delay(&self.input.chain.hedge, p95, &mut self.random);
+            self.hedge_at = delay.map(|delay| now.plus(delay));
+        }
+    }
+
+    /// The first call has said nothing for long: another host is asked as well. Never after a failure, never more than two at once.
+    pub(super) fn hedge(&mut self, now: Millis, health: &mut Health) {
+        if self.delivery.begun() || self.legs.len() != 1 || !self.failures.is_empty() {
+            return;
+        }
+        let Some(first) = self.legs.first().and_then(|leg| self.candidates.get(leg.candidate)) else {
+            return;
+        };
+        let host = first.host.clone();
+        let other = (0..self.candidates.len()).find(|index| {
+            let fresh = self.candidates.get(*index).is_some_and(|candidate| {
+                candidate.lane == Lane::Main && !candidate.tried && !candidate.left && candidate.host != host
+            });
+            fresh && self.usable(*index, now, health)
+        });
+        if let Some(index) = other {
+            self.launch(
+                index,
+                Reason {
+                    hedge: true,
+                    ..Reason::default()
+                },
+                now,
+                health,
+            );
+        }
+    }
+}

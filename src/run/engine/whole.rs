@@ -1,0 +1,224 @@
+//! Reads what an upstream answers: its headers decide how the body is read; a whole body is validated before it is anyone's answer.
+
+use super::Run;
+use super::deliver::Form;
+use super::leg::{FAILURE_BYTES, FAILURE_TIME, Leg, LegState, WHOLE_BYTES};
+use super::stream::StreamReader;
+use crate::route::health::Health;
+use crate::run::classify::{Symptom, header};
+use crate::run::machine::{Action, CallId};
+use crate::wire::completion::{Completion, Embeddings};
+use crate::wire::event::FinishReason;
+use crate::wire::{CallKind, Millis, Usage, chat_encode};
+use bytes::Bytes;
+use serde_json::{Value, json};
+
+/// What a whole answer said.
+struct Validated {
+    usage: Option<Usage>,
+    finish: Option<FinishReason>,
+    text: String,
+}
+
+impl Run {
+    /// Response headers have arrived.
+    pub(super) fn headers(
+        &mut self,
+        call: CallId,
+        status: u16,
+        headers: Vec<(String, String)>,
+        now: Millis,
+        health: &mut Health,
+    ) {
+        let Some(leg) = self.legs.iter_mut().find(|leg| leg.call == call) else {
+            return;
+        };
+        let LegState::Headers { stream } = leg.state else {
+            return;
+        };
+        leg.last_byte = now;
+        if let Some(attempt) = self.report.attempts.get_mut(leg.attempt) {
+            attempt.status = Some(status);
+            attempt.headers_at = Some(now);
+        }
+        note_remaining(leg, &headers, now, health);
+        if !(200..300).contains(&status) {
+            leg.state = LegState::Failure {
+                status,
+                headers,
+                body: Vec::new(),
+                until: now.plus(FAILURE_TIME),
+            };
+            return;
+        }
+        let content_type = header(&headers, "content-type").map(str::to_owned);
+        let events = match content_type.as_deref() {
+            Some(kind) => kind.trim_start().to_ascii_lowercase().starts_with("text/event-stream"),
+            None => stream,
+        };
+        leg.state = if events {
+            LegState::Stream(Box::default())
+        } else {
+            LegState::Whole {
+                content_type,
+                body: Vec::new(),
+            }
+        };
+    }
+
+    /// Body bytes have arrived.
+    pub(super) fn data(&mut self, call: CallId, bytes: Bytes, now: Millis, health: &mut Health) {
+        let Some(mut leg) = self.take_leg(call) else { return };
+        match &mut leg.state {
+            LegState::Stream(_) => return self.stream_data(leg, bytes, now, health),
+            LegState::Failure { body, .. } => {
+                let room = FAILURE_BYTES.saturating_sub(body.len());
+                body.extend_from_slice(bytes.get(..room).unwrap_or(&bytes));
+                if body.len() >= FAILURE_BYTES {
+                    self.outbox.push_back(Action::Cancel(call));
+                    return self.failure_read(leg, now, health);
+                }
+            }
+            LegState::Whole { body, .. } => {
+                leg.last_byte = now;
+                if body.len() + bytes.len() > WHOLE_BYTES {
+                    self.outbox.push_back(Action::Cancel(call));
+                    return self.failed(leg, &Symptom::NoAnswer { body: b"" }, now, health);
+                }
+                body.extend_from_slice(&bytes);
+            }
+            LegState::Headers { .. } | LegState::Draining { .. } => {}
+        }
+        self.legs.push(leg);
+    }
+
+    /// The body is over.
+    pub(super) fn body_ended(&mut self, call: CallId, now: Millis, health: &mut Health) {
+        let Some(leg) = self.take_leg(call) else { return };
+        match leg.state {
+            LegState::Stream(_) => self.stream_ended(leg, None, now, health),
+            LegState::Failure { .. } => self.failure_read(leg, now, health),
+            LegState::Whole { .. } => self.whole_ended(leg, now, health),
+            LegState::Headers { .. } => {
+                self.failed(
+                    leg,
+                    &Symptom::Transport(crate::run::machine::TransportFault::Reset),
+                    now,
+                    health,
+                );
+            }
+            LegState::Draining { .. } => self.drained(now),
+        }
+    }
+
+    fn whole_ended(&mut self, mut leg: Leg, now: Millis, health: &mut Health) {
+        let LegState::Whole { content_type, body } = &mut leg.state else {
+            return;
+        };
+        let body = Bytes::from(std::mem::take(body));
+        let content_type = content_type.take();
+        let Some(said) = validate(self.input.call.kind, &body).filter(|_| leg.continues.is_none()) else {
+            return self.failed(leg, &Symptom::NoAnswer { body: &body }, now, health);
+        };
+        if let Some(attempt) = self.report.attempts.get_mut(leg.attempt) {
+            attempt.usage = said.usage;
+            attempt.emitted_bytes = u64::try_from(said.text.len()).unwrap_or(u64::MAX);
+        }
+        match self.delivery.form {
+            Form::Whole => {
+                let kind = content_type.as_deref().unwrap_or("application/json");
+                self.commit(&leg, kind, false, now, health);
+                self.outbox.push_back(Action::Emit(body));
+            }
+            Form::Stream => {
+                let Some(events) = as_events(&body, self.input.call.include_usage) else {
+                    return self.failed(leg, &Symptom::NoAnswer { body: &body }, now, health);
+                };
+                self.commit(&leg, "text/event-stream; charset=utf-8", true, now, health);
+                self.outbox.push_back(Action::Emit(events));
+            }
+            Form::Text { .. } => {
+                self.delivery.keep(&said.text);
+                self.commit(&leg, "", false, now, health);
+            }
+        }
+        leg.state = LegState::Stream(Box::new(StreamReader::after_whole(said.usage, said.finish)));
+        self.answered(leg, false, false, now, health);
+    }
+}
+
+/// What an answer says, when it is one: choices for chat, vectors for embeddings, and no failure beside them.
+fn validate(kind: CallKind, body: &Bytes) -> Option<Validated> {
+    match kind {
+        CallKind::Chat => {
+            let read = Completion::read(body).ok()?;
+            let failed = read.error.is_some() || read.finish.contains(&FinishReason::Error) || read.choices == 0;
+            (!failed).then(|| Validated {
+                usage: read.usage,
+                text: read.text(body).into_owned(),
+                finish: read.finish.first().cloned(),
+            })
+        }
+        CallKind::Embeddings => {
+            let read = Embeddings::read(body).ok()?;
+            (read.error.is_none() && read.vectors > 0).then(|| Validated {
+                usage: read.usage,
+                text: String::new(),
+                finish: None,
+            })
+        }
+    }
+}
+
+/// A whole answer as the events of a stream, for an upstream that answered so although a stream was asked for.
+fn as_events(body: &Bytes, include_usage: bool) -> Option<Bytes> {
+    let Value::Object(mut body) = serde_json::from_slice(body).ok()? else {
+        return None;
+    };
+    let usage = body.remove("usage").filter(|usage| include_usage && !usage.is_null());
+    body.insert("object".to_owned(), json!("chat.completion.chunk"));
+    for choice in body.get_mut("choices")?.as_array_mut()? {
+        let choice = choice.as_object_mut()?;
+        let mut delta = choice.remove("message").unwrap_or_else(|| json!({}));
+        let calls = delta.get_mut("tool_calls").and_then(Value::as_array_mut);
+        for (index, call) in calls.into_iter().flatten().enumerate() {
+            if let Some(call) = call.as_object_mut() {
+                call.entry("index").or_insert_with(|| json!(index));
+            }
+        }
+        choice.insert("delta".to_owned(), delta);
+    }
+    let mut events = chat_encode::event(Value::Object(body.clone()).to_string().as_bytes()).to_vec();
+    if let Some(usage) = usage {
+        body.insert("choices".to_owned(), json!([]));
+        body.insert("usage".to_owned(), usage);
+        events.extend_from_slice(&chat_encode::event(Value::Object(body).to_string().as_bytes()));
+    }
+    events.extend_from_slice(chat_encode::DONE);
+    Some(Bytes::from(events))
+}
+
+/// The smallest share of a quota that the response's headers leave, in thousandths.
+fn note_remaining(leg: &Leg, headers: &[(String, String)], now: Millis, health: &mut Health) {
+    const WINDOWS: [(&str, &str); 4] = [
+        ("x-ratelimit-remaining-requests", "x-ratelimit-limit-requests"),
+        ("x-ratelimit-remaining-tokens", "x-ratelimit-limit-tokens"),
+        (
+            "anthropic-ratelimit-requests-remaining",
+            "anthropic-ratelimit-requests-limit",
+        ),
+        (
+            "anthropic-ratelimit-tokens-remaining",
+            "anthropic-ratelimit-tokens-limit",
+        ),
+    ];
+    let Some(id) = &leg.dispatch.credential else { return };
+    let number = |name: &str| header(headers, name)?.trim().parse::<u64>().ok();
+    let shares = WINDOWS.iter().filter_map(|(left, limit)| {
+        let share = number(left)?.saturating_mul(1000).checked_div(number(limit)?)?;
+        u32::try_from(share.min(1000)).ok()
+    });
+    if let Some(least) = shares.min() {
+        health.record_remaining(id, least, now);
+    }
+}

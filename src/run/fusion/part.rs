@@ -1,0 +1,193 @@
+//! One part of a fusion: an ordinary run of a chain with its own range of call ids.
+
+use super::machine::FusionInput;
+use super::progress::{Progress, Slot, Standing, Watch};
+use crate::catalog::ModelId;
+use crate::route::estimate::estimate;
+use crate::route::health::Health;
+use crate::route::{Chain, Target};
+use crate::run::engine::{AnswerAs, CALLS_PER_RUN, Limits, Run, RunInput};
+use crate::run::machine::{Action, CallId, Event, Machine, StageReport};
+use crate::run::report::Report;
+use crate::wire::call::Limits as BodyLimits;
+use crate::wire::{Call, Millis, chat};
+use bytes::Bytes;
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+/// Ranges of call ids: advisers 0 to 7 in the order of calling, then the others.
+pub(super) const ADVISERS: u32 = 8;
+pub(super) const JUDGE_RANGE: u32 = ADVISERS;
+pub(super) const SYNTHESIZER_RANGE: u32 = 9;
+pub(super) const SECOND_SYNTHESIZER_RANGE: u32 = 10;
+/// The synthesizer alone, beside a test prompt.
+pub(super) const BASELINE_RANGE: u32 = 11;
+
+/// What a part is made of.
+pub(super) struct PartInput {
+    pub(super) slot: Slot,
+    /// Its range of call ids.
+    pub(super) range: u32,
+    pub(super) chain: Chain,
+    pub(super) call: Arc<Call>,
+    pub(super) answer: AnswerAs,
+    pub(super) limits: Limits,
+    /// A moment.
+    pub(super) deadline: Millis,
+}
+
+/// One part at work.
+#[derive(Debug)]
+pub(super) struct Part {
+    pub(super) slot: Slot,
+    range: u32,
+    model: Option<ModelId>,
+    run: Run,
+    watch: Watch,
+    /// What it said has been taken over, or it was given up.
+    pub(super) closed: bool,
+}
+
+impl Part {
+    pub(super) fn start(part: PartInput, whole: &FusionInput, now: Millis, health: &mut Health) -> Self {
+        let input = RunInput {
+            call: part.call,
+            catalog: Arc::clone(&whole.catalog),
+            vault: Arc::clone(&whole.vault),
+            request_id: whole.request_id.clone(),
+            session: whole.session.clone(),
+            route: None,
+            strategy: "fusion",
+            pinned: false,
+            deadline: Some(part.deadline),
+            seed: whole.seed.wrapping_add(u64::from(part.range)),
+            first_call: CallId(part.range.saturating_mul(CALLS_PER_RUN)),
+            answer: part.answer,
+            limits: part.limits,
+            chain: part.chain,
+        };
+        Self {
+            slot: part.slot,
+            range: part.range,
+            model: input.chain.targets.first().map(|target| target.model.id.clone()),
+            run: Run::start(input, now, health),
+            watch: Watch::default(),
+            closed: false,
+        }
+    }
+
+    /// Is the event for this part? Those without a call are for every part.
+    pub(super) fn concerns(&self, event: &Event) -> bool {
+        call_of(event).is_none_or(|call| call.0 / CALLS_PER_RUN == self.range)
+    }
+
+    pub(super) fn handle(&mut self, now: Millis, event: Event, health: &mut Health) {
+        self.run.handle(now, event, health);
+    }
+
+    /// Closes its calls; nobody is blamed.
+    pub(super) fn cancel(&mut self, now: Millis, health: &mut Health) {
+        self.run.handle(now, Event::CallerGone, health);
+    }
+
+    pub(super) fn poll(&mut self) -> Option<Action> {
+        self.run.poll()
+    }
+
+    /// Hands calls and cancellations on; what a part that keeps its text says to nobody is dropped.
+    pub(super) fn drain(&mut self, actions: &mut VecDeque<Action>) {
+        while let Some(action) = self.run.poll() {
+            if matches!(action, Action::Call(_) | Action::Cancel(_)) {
+                actions.push_back(action);
+            }
+        }
+    }
+
+    pub(super) fn next_wake(&self) -> Option<Millis> {
+        self.run.next_wake()
+    }
+
+    pub(super) fn report(&self) -> &Report {
+        self.run.report()
+    }
+
+    pub(super) fn stage(&self) -> StageReport<'_> {
+        StageReport {
+            stage: self.slot.stage,
+            index: self.slot.index,
+            report: self.run.report(),
+        }
+    }
+
+    /// Nothing more will come; its connection may still be closing.
+    pub(super) fn is_in(&self) -> bool {
+        self.run.ended() || self.run.report().served.is_some()
+    }
+
+    pub(super) fn ended(&self) -> bool {
+        self.run.ended()
+    }
+
+    /// Its whole text, when it answered with any.
+    pub(super) fn said(&self) -> Option<&str> {
+        self.run.report().served.as_ref()?;
+        self.run.text().map(str::trim).filter(|text| !text.is_empty())
+    }
+
+    /// The step of its begin.
+    pub(super) fn called(&self, began: Millis) -> Option<Progress> {
+        Some(Progress::Called {
+            slot: self.slot,
+            model: self.model.clone()?,
+            at: self.run.report().started.since(began),
+        })
+    }
+
+    /// What is new. `texts`: its text too.
+    pub(super) fn observe(
+        &mut self,
+        texts: bool,
+        ended: Option<bool>,
+        began: Millis,
+        now: Millis,
+        out: &mut Vec<Progress>,
+    ) {
+        let standing = Standing {
+            slot: self.slot,
+            report: self.run.report(),
+            text: self.run.text().filter(|_| texts),
+            ended,
+            began,
+            now,
+        };
+        self.watch.look(&standing, out);
+    }
+}
+
+/// The request of an adviser or judge and its one target, tried once per credential: they have no fallback of their own. `None`: the
+/// body is no request.
+pub(super) fn single(like: &Chain, target: Target, body: Bytes) -> Option<(Chain, Arc<Call>)> {
+    let call = chat::parse(body, &BodyLimits::default()).ok()?;
+    let mut chain = Chain {
+        targets: vec![target],
+        context_targets: Vec::new(),
+        content_policy_targets: Vec::new(),
+        skipped: Vec::new(),
+        pinned_credential: None,
+        trim: false,
+        estimated_input_tokens: estimate(&call.size).typical,
+        ..like.clone()
+    };
+    chain.retry.same_target = 0;
+    chain.hedge.enabled = false;
+    Some((chain, Arc::new(call)))
+}
+
+fn call_of(event: &Event) -> Option<CallId> {
+    match event {
+        Event::Headers { call, .. } | Event::Data { call, .. } | Event::End { call } | Event::Broken { call, .. } => {
+            Some(*call)
+        }
+        Event::Tick | Event::CallerGone => None,
+    }
+}

@@ -1,0 +1,14 @@
+//! A world in which a run is tried: upstreams that act as a script says, a virtual clock, one isolate's health. An hour takes a
+//! millisecond and the same seed gives the same story.
+
+mod acts;
+mod fusion;
+mod fuzz;
+mod panel;
+mod pools;
+mod recovery;
+mod refusals;
+mod scenarios;
+mod tiers;
+mod timers;
+mod world;

@@ -1,0 +1,537 @@
+//! What a chat request says, and what is refused with which words.
+
+use super::*;
+use crate::wire::call::{FusionOverrides, ProviderSort};
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+fn read(body: &Value) -> Result<Call, WireError> {
+    parse(Bytes::from(body.to_string()), &Limits::default())
+}
+
+/// A minimal request with `extra` members.
+fn request(extra: &Value) -> Value {
+    let mut body = json!({"model": "openai/gpt-4.1-mini", "messages": [{"role": "user", "content": "hi"}]});
+    for (name, value) in extra.as_object().expect("an object") {
+        body[name] = value.clone();
+    }
+    body
+}
+
+fn call(extra: &Value) -> Call {
+    read(&request(extra)).expect("valid")
+}
+
+#[test]
+#[expect(clippy::too_many_lines, reason = "one table")]
+fn wrong_requests_are_refused_by_field() {
+    fn check(body: &Value, param: Option<&str>, message: &str) {
+        let error = read(body).expect_err(&body.to_string());
+        let got = match &error {
+            WireError::InvalidRequest { param, .. } => param.as_deref(),
+            WireError::UnsupportedParameter { param, .. } => Some(param.as_str()),
+            _ => None,
+        };
+        assert_eq!((got, error.to_string().as_str()), (param, message), "{body}");
+    }
+    let with = |name: &str, value: Value| {
+        let mut extra = json!({});
+        extra[name] = value;
+        request(&extra)
+    };
+    let required = WireError::ModelRequired.to_string();
+    check(&json!({"messages": []}), None, &required);
+    check(&with("model", json!("  ")), None, &required);
+    check(&with("model", json!(null)), None, &required);
+    check(&with("model", json!(7)), Some("model"), "`model` must be a string.");
+    check(
+        &with("messages", json!([])),
+        Some("messages"),
+        "`messages` must be a list of at least one message.",
+    );
+    check(
+        &with("messages", json!(null)),
+        Some("messages"),
+        "`messages` must be a list of messages.",
+    );
+    check(
+        &with("messages", json!("hi")),
+        Some("messages"),
+        "`messages` must be a list of messages.",
+    );
+    check(
+        &with("messages", json!(["hi"])),
+        Some("messages[0]"),
+        "`messages[0]` must be an object.",
+    );
+    check(
+        &with("messages", json!([{"content": "x"}])),
+        Some("messages[0].role"),
+        "`messages[0].role` must be a string.",
+    );
+    check(
+        &with("messages", json!([{"role": "user", "content": 7}])),
+        Some("messages[0].content"),
+        "`messages[0].content` must be a string or a list of parts.",
+    );
+    check(
+        &with("messages", json!([{"role": "user", "content": ["x"]}])),
+        Some("messages[0].content[0]"),
+        "`messages[0].content[0]` must be an object.",
+    );
+    check(
+        &with(
+            "messages",
+            json!([{"role": "user"}, {"role": "user", "content": [{"type": "text", "text": 1}]}]),
+        ),
+        Some("messages[1].content[0].text"),
+        "`messages[1].content[0].text` must be a string.",
+    );
+    check(
+        &with("messages", json!([{"role": "assistant", "tool_calls": {}}])),
+        Some("messages[0].tool_calls"),
+        "`messages[0].tool_calls` must be a list.",
+    );
+    check(
+        &with("messages", json!([{"role": "assistant", "tool_calls": [{"id": "c"}]}])),
+        Some("messages[0].tool_calls[0].function"),
+        "`messages[0].tool_calls[0].function` must be an object with `name` and `arguments`.",
+    );
+    check(
+        &with("stream", json!("yes")),
+        Some("stream"),
+        "`stream` must be true or false.",
+    );
+    check(
+        &with("stream_options", json!([])),
+        Some("stream_options"),
+        "`stream_options` must be an object.",
+    );
+    check(
+        &with("stream_options", json!({"include_usage": 1})),
+        Some("stream_options.include_usage"),
+        "`stream_options.include_usage` must be true or false.",
+    );
+    check(
+        &with("temperature", json!("hot")),
+        Some("temperature"),
+        "`temperature` must be a number.",
+    );
+    check(
+        &with("stop", json!(7)),
+        Some("stop"),
+        "`stop` must be a string or a list of strings.",
+    );
+    check(
+        &with("n", json!(0)),
+        Some("n"),
+        "`n` must be a whole number from 1 to 128.",
+    );
+    check(
+        &with("n", json!(129)),
+        Some("n"),
+        "`n` must be a whole number from 1 to 128.",
+    );
+    check(
+        &with("n", json!(1.5)),
+        Some("n"),
+        "`n` must be a whole number from 1 to 128.",
+    );
+    check(
+        &with("max_tokens", json!(0)),
+        Some("max_tokens"),
+        "`max_tokens` must be a whole number of at least 1.",
+    );
+    check(
+        &with("max_tokens", json!("9")),
+        Some("max_tokens"),
+        "`max_tokens` must be a whole number of at least 1.",
+    );
+    check(&with("tools", json!({})), Some("tools"), "`tools` must be a list.");
+    check(
+        &with("tools", json!([{}, 1])),
+        Some("tools[1]"),
+        "`tools[1]` must be an object.",
+    );
+    check(
+        &with("tools", json!(vec![json!({}); 513])),
+        Some("tools"),
+        "`tools` has more than 512 elements.",
+    );
+    check(
+        &with("messages", json!(vec![json!({"role": "user"}); 2049])),
+        Some("messages"),
+        "`messages` has more than 2048 elements.",
+    );
+    check(
+        &with("response_format", json!("json")),
+        Some("response_format"),
+        "`response_format` must be an object.",
+    );
+    check(
+        &with("session_id", json!(1)),
+        Some("session_id"),
+        "`session_id` must be a string.",
+    );
+    check(&with("models", json!("a")), Some("models"), "`models` must be a list.");
+    check(
+        &with("models", json!([1])),
+        Some("models[0]"),
+        "`models[0]` must be a string.",
+    );
+    let many: Vec<String> = (0..17).map(|i| format!("m{i}")).collect();
+    check(
+        &with("models", json!(many)),
+        Some("models"),
+        "`models` and its like may name at most 16 models.",
+    );
+    check(
+        &with("provider", json!("openai")),
+        Some("provider"),
+        "`provider` must be an object.",
+    );
+    check(
+        &with("provider", json!({"region": "eu"})),
+        Some("provider.region"),
+        "`provider.region` is not known here; `provider` may have: order, only, ignore, sort, max_price, allow_fallbacks, \
+         require_parameters, data_collection, zdr, quantizations, preferred_min_throughput, preferred_max_latency.",
+    );
+    check(
+        &with("provider", json!({"sort": "beauty"})),
+        Some("provider.sort"),
+        "`provider.sort` must be \"price\", \"throughput\" or \"latency\".",
+    );
+    check(
+        &with("provider", json!({"max_price": {"prompt": -1}})),
+        Some("provider.max_price.prompt"),
+        "`provider.max_price.prompt` must be a price in dollars, 0 or more.",
+    );
+    check(
+        &with("clawrouter", json!({"traces": true})),
+        Some("clawrouter.traces"),
+        "`clawrouter.traces` is not known here; `clawrouter` may have: trace, dry_run, cost_quality, advisers, judge, synthesizer, \
+         max_cost_usd, deadline_ms, usage_total.",
+    );
+    check(
+        &with("clawrouter", json!({"deadline_ms": 0})),
+        Some("clawrouter.deadline_ms"),
+        "`clawrouter.deadline_ms` must be a whole number from 1 to 3600000.",
+    );
+    check(
+        &with("clawrouter", json!({"advisers": []})),
+        Some("clawrouter.advisers"),
+        "`clawrouter.advisers` must name at least one model.",
+    );
+    check(
+        &with("plugins", json!([{"id": "fusion"}, {"id": "web"}])),
+        Some("plugins"),
+        "The fusion plugin cannot be combined with other plugins; send it alone.",
+    );
+}
+
+#[test]
+fn broken_bodies_are_placed() {
+    fn check(body: &str, line: u32, column: u32) {
+        match parse(Bytes::copy_from_slice(body.as_bytes()), &Limits::default()) {
+            Err(WireError::InvalidJson { line: l, column: c, .. }) => assert_eq!((l, c), (line, column), "{body}"),
+            other => panic!("{body}: {other:?}"),
+        }
+    }
+    check("", 1, 1);
+    check("hello", 1, 1);
+    check("[1]", 1, 1);
+    check("{\"model\":\"m\",\n \"messages\":[{\"role\":\"user\",}]}", 2, 29);
+    check("{\"model\":\"m\",\"messages\":[{\"role\":\"user\"}]", 1, 42);
+}
+
+#[test]
+fn large_bodies_are_refused_before_reading() {
+    let limits = Limits {
+        max_body_bytes: 10,
+        ..Limits::default()
+    };
+    assert_eq!(
+        parse(Bytes::from_static(b"not JSON at all"), &limits).err(),
+        Some(WireError::TooLarge { limit: 10 })
+    );
+}
+
+#[test]
+fn plain_fields_are_read() {
+    let plain = call(&json!({}));
+    assert_eq!(
+        (plain.model.as_str(), plain.stream, plain.include_usage),
+        ("openai/gpt-4.1-mini", false, false)
+    );
+    assert_eq!(
+        (plain.max_output_tokens, plain.choices, plain.continues_tool_loop),
+        (None, 1, false)
+    );
+    let full = call(&json!({
+        "stream": true, "stream_options": {"include_usage": true}, "max_tokens": 7, "max_completion_tokens": 9, "n": 3,
+    }));
+    assert_eq!(
+        (full.stream, full.include_usage, full.max_output_tokens, full.choices),
+        (true, true, Some(9), 3)
+    );
+    assert_eq!(call(&json!({"max_tokens": -1})).max_output_tokens, None);
+    assert_eq!(
+        call(&json!({"max_tokens": null, "stream": null, "n": null, "tools": null})).choices,
+        1
+    );
+}
+
+#[test]
+fn of_duplicates_the_last_counts() {
+    let body = "{\"model\":\"a\",\"messages\":[{\"role\":\"user\",\"content\":\"long text\"}],\"model\":\"b\",\
+                \"messages\":[{\"role\":\"user\",\"content\":\"hi\"}]}";
+    let call = parse(Bytes::from_static(body.as_bytes()), &Limits::default()).expect("valid");
+    assert_eq!(
+        (call.model.as_str(), call.size.ascii_bytes, call.size.messages),
+        ("b", 2, 1)
+    );
+    let sent = call.upstream_body(&crate::wire::BodyChanges {
+        model: "c",
+        ..Default::default()
+    });
+    assert!(
+        !String::from_utf8_lossy(&sent).contains("\"a\""),
+        "every duplicate is rewritten"
+    );
+}
+
+#[test]
+fn needs_follow_from_content() {
+    fn check(extra: &Value, expected: Needs) {
+        assert_eq!(call(extra).needs, expected, "{extra}");
+    }
+    let none = Needs::default();
+    let user = |part: Value| json!({"messages": [{"role": "user", "content": [part]}]});
+    check(&json!({"tools": []}), none);
+    check(&json!({"tools": [{"type": "function"}]}), Needs { tools: true, ..none });
+    check(&json!({"functions": [{"name": "f"}]}), Needs { tools: true, ..none });
+    check(
+        &user(json!({"type": "image_url", "image_url": {"url": "data:"}})),
+        Needs { vision: true, ..none },
+    );
+    check(
+        &user(json!({"type": "input_audio", "input_audio": {}})),
+        Needs { audio: true, ..none },
+    );
+    check(&json!({"modalities": ["text", "audio"]}), Needs { audio: true, ..none });
+    check(&json!({"response_format": {"type": "json_object"}}), none);
+    check(
+        &json!({"response_format": {"type": "json_schema", "json_schema": {}}}),
+        Needs {
+            json_schema: true,
+            ..none
+        },
+    );
+}
+
+#[test]
+fn sizes_follow_from_content() {
+    let call = call(&json!({"messages": [
+        {"role": "system", "content": "abcd"},
+        {"role": "user", "content": [
+            {"type": "text", "text": "größe"},
+            {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAAAAAAAAAAAAAAAAAA"}},
+            {"type": "file", "file": {"file_id": "f"}},
+        ]},
+        {"role": "assistant", "content": null, "tool_calls": [
+            {"id": "c1", "type": "function", "function": {"name": "look", "arguments": "{\"a\":1}"}},
+        ]},
+        {"role": "tool", "tool_call_id": "c1", "content": "ok"},
+    ], "tools": [{"a": 1}]}));
+    // abcd, gr_e with two wide characters, look, {"a":1}, ok, the id of the tool result as written, the tools as written.
+    assert_eq!(call.size.ascii_bytes, 4 + 3 + 4 + 7 + 2 + 4 + 9);
+    assert_eq!(
+        (call.size.wide_chars, call.size.images, call.size.unsized_parts),
+        (2, 1, 1)
+    );
+    assert_eq!((call.size.messages, call.size.tools), (4, 1));
+    assert!(call.continues_tool_loop);
+}
+
+#[test]
+fn the_conversation_is_places_in_the_body() {
+    let call = call(&json!({"messages": [
+        {"role": "developer", "content": "be \"brief\""},
+        {"role": "user", "content": "one"},
+        {"role": "assistant", "content": null, "tool_calls": [{"function": {"name": "f", "arguments": "{}"}}]},
+        {"role": "tool", "content": [{"type": "text", "text": "two"}]},
+        {"role": "user", "content": "three"},
+        {"role": "user", "content": "four"},
+    ]}));
+    let conversation = &call.conversation;
+    let said: Vec<String> = conversation
+        .messages
+        .iter()
+        .flat_map(|message| conversation.parts(message))
+        .map(|part| {
+            let text = crate::wire::json::decode(&call.body, &part.text);
+            format!("{}{text}", crate::wire::json::decode(&call.body, &part.name))
+        })
+        .collect();
+    assert_eq!(said, ["be \"brief\"", "one", "f{}", "two", "three", "four"]);
+    for message in &conversation.messages {
+        assert!(
+            serde_json::from_slice::<Value>(&call.body[message.range.clone()])
+                .expect("a message")
+                .is_object()
+        );
+    }
+    assert_eq!(
+        (conversation.last_user_block(), conversation.after_instructions()),
+        (Some(4), 1)
+    );
+}
+
+#[test]
+fn sessions_are_found_in_order() {
+    fn check(extra: &Value, id: &str, source: SessionSource) {
+        let session = call(extra).session.expect("a session");
+        assert_eq!((session.id.as_str(), session.source), (id, source), "{extra}");
+    }
+    let user = json!({"user_id": "user_x_account_y_session_z"});
+    check(
+        &json!({"session_id": "a", "metadata": user, "prompt_cache_key": "c"}),
+        "a",
+        SessionSource::Body,
+    );
+    check(
+        &json!({"session_id": "", "metadata": user, "prompt_cache_key": "c"}),
+        "z",
+        SessionSource::UserId,
+    );
+    check(
+        &json!({"metadata": {"user_id": "ann"}, "prompt_cache_key": "c"}),
+        "c",
+        SessionSource::PromptCacheKey,
+    );
+    let implicit = call(&json!({})).session.expect("a session");
+    assert_eq!((implicit.source, implicit.id.len()), (SessionSource::Implicit, 64));
+    let later = call(&json!({"messages": [
+        {"role": "user", "content": "hi"}, {"role": "assistant", "content": "yes?"}, {"role": "user", "content": "go on"},
+    ]}));
+    assert_eq!(
+        later.session.as_ref(),
+        Some(&implicit),
+        "a longer conversation with the same beginning"
+    );
+    let other = call(&json!({"messages": [{"role": "system", "content": "s"}, {"role": "user", "content": "hi"}]}));
+    assert_ne!(other.session, Some(implicit));
+    let silent = call(&json!({"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {}}]}]}));
+    assert_eq!(silent.session, None, "an image alone names no session");
+}
+
+#[test]
+fn controls_are_taken_apart() {
+    let call = call(&json!({
+        "models": ["a", " ", "b", "openai/gpt-4.1-mini"], "fallbacks": ["b", {"model": "c"}],
+        "provider": {"order": ["x"], "only": ["x", "y"], "ignore": ["z"], "sort": {"by": "latency"}, "max_price": {"prompt": "1.5"},
+                     "allow_fallbacks": false, "require_parameters": true, "data_collection": "deny", "zdr": true,
+                     "quantizations": ["fp8"], "preferred_min_throughput": 30, "preferred_max_latency": {"p90": 2.5}},
+        "clawrouter": {"trace": true, "dry_run": true, "max_cost_usd": "0.02", "deadline_ms": 1500, "usage_total": true,
+                       "cost_quality": 3, "advisers": ["p", "q"], "judge": null, "synthesizer": "s"},
+    }));
+    let controls = &call.controls;
+    assert_eq!(controls.fallback_models, ["a", "b", "c"]);
+    let provider = &controls.provider;
+    assert_eq!(
+        (provider.order.len(), provider.only.len(), provider.ignore.len()),
+        (1, 2, 1)
+    );
+    assert_eq!(
+        (provider.sort, provider.max_price),
+        (Some(ProviderSort::Latency), Some((1.5, f64::INFINITY)))
+    );
+    assert_eq!(
+        (provider.allow_fallbacks, provider.require_parameters, provider.zdr),
+        (Some(false), true, true)
+    );
+    assert!(provider.deny_data_collection);
+    assert_eq!(
+        (provider.preferred_min_throughput, provider.preferred_max_latency),
+        (Some(30.0), Some(2.5))
+    );
+    assert_eq!(
+        (controls.trace, controls.dry_run, controls.usage_total),
+        (true, true, true)
+    );
+    assert_eq!(
+        (controls.max_cost_nano_usd, controls.deadline),
+        (Some(20_000_000), Some(crate::wire::Millis(1500)))
+    );
+    assert_eq!(
+        controls.fusion,
+        Some(FusionOverrides {
+            profile: None,
+            advisers: Some(vec!["p".to_owned(), "q".to_owned()]),
+            judge: Some(None),
+            synthesizer: Some("s".to_owned()),
+            from_plugin: false,
+        })
+    );
+    assert_eq!(
+        controls.router_fields,
+        ["clawrouter", "provider", "models", "fallbacks"]
+    );
+}
+
+#[test]
+fn the_fusion_plugin_is_read_and_others_stay() {
+    let fusion =
+        call(&json!({"plugins": [{"id": "fusion", "analysis_models": ["a"], "model": "s", "preset": "review"}]}));
+    let overrides = fusion.controls.fusion.expect("a fusion");
+    assert_eq!(
+        (overrides.from_plugin, overrides.profile.as_deref()),
+        (true, Some("review"))
+    );
+    assert_eq!(
+        (overrides.advisers, overrides.synthesizer),
+        (Some(vec!["a".to_owned()]), Some("s".to_owned()))
+    );
+    assert_eq!(fusion.controls.router_fields, ["plugins"]);
+    let off = call(&json!({"plugins": [{"id": "fusion", "enabled": false}]}));
+    assert_eq!(
+        (off.controls.fusion, off.controls.router_fields),
+        (None, vec!["plugins".to_owned()])
+    );
+    let other = call(&json!({"plugins": [{"id": "web", "max_results": 3}]}));
+    assert_eq!((other.controls.fusion, other.controls.router_fields.len()), (None, 0));
+}
+
+proptest! {
+    #[test]
+    fn damaged_bodies_never_panic(at in any::<prop::sample::Index>(), byte in any::<u8>(), cut in any::<bool>()) {
+        let mut body = request(&json!({
+            "messages": [{"role": "user", "content": [{"type": "text", "text": "hi"}, {"type": "image_url", "image_url": {}}]},
+                         {"role": "assistant", "tool_calls": [{"function": {"name": "f", "arguments": "{}"}}]}],
+            "stream": true, "stream_options": {"include_usage": false}, "tools": [{"a": 1}], "provider": {"order": ["a"]},
+            "clawrouter": {"trace": true}, "models": ["a"], "n": 2,
+        })).to_string().into_bytes();
+        let at = at.index(body.len());
+        if cut { body.truncate(at) } else { body[at] = byte }
+        if let Ok(call) = parse(Bytes::from(body), &Limits::default()) {
+            let changes = crate::wire::BodyChanges { model: "m2", include_usage: true, stream: Some(true), ..Default::default() };
+            let sent: Value = serde_json::from_slice(&call.upstream_body(&changes)).unwrap_or(json!({"model": "m2"}));
+            prop_assert_eq!(&sent["model"], "m2");
+        }
+    }
+
+    #[test]
+    fn unknown_fields_survive(names in prop::collection::btree_set("[a-z]{9,12}", 0..5), text in any::<String>()) {
+        let mut extra = json!({});
+        for name in &names {
+            extra[name] = json!({"deep": [text, 1, null]});
+        }
+        let body = request(&extra);
+        let call = read(&body).expect("valid");
+        let sent: Value = serde_json::from_slice(&call.upstream_body(&crate::wire::BodyChanges { model: "m2", ..Default::default() }))
+            .expect("still JSON");
+        let mut expected = body;
+        expected["model"] = json!("m2");
+        prop_assert_eq!(sent, expected);
+    }
+}

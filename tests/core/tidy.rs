@@ -1,0 +1,219 @@
+//! The house rules that a machine can check.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Rooms in reading order: each may use only those before it.
+const ROOMS: [&str; 6] = ["wire", "catalog", "access", "route", "run", "account"];
+
+/// No file may be longer.
+const HARD_CAP: usize = 800;
+
+/// Half of all files are shorter.
+const MEDIAN: usize = 200;
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn read(path: impl AsRef<Path>) -> String {
+    let path = root().join(path);
+    fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+fn files(folder: &str, extensions: &[&str]) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut open = vec![root().join(folder)];
+    while let Some(path) = open.pop() {
+        let Ok(entries) = fs::read_dir(&path) else { continue };
+        for entry in entries.flatten().map(|entry| entry.path()) {
+            let name = entry.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            if entry.is_dir()
+                && !matches!(name.as_str(), "node_modules" | "dist" | "target" | "test-results")
+                && !name.starts_with('.')
+            {
+                open.push(entry);
+            } else if extensions.iter().any(|extension| name.ends_with(extension)) {
+                found.push(entry);
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+fn relative(path: &Path) -> String {
+    path.strip_prefix(root()).unwrap_or(path).display().to_string()
+}
+
+#[test]
+fn rooms_use_only_lower_rooms_and_never_cloudflare() {
+    let mut wrong = Vec::new();
+    for (level, room) in ROOMS.iter().enumerate() {
+        let forbidden: Vec<String> = ROOMS
+            .iter()
+            .skip(level + 1)
+            .chain(&["edge", "cli"])
+            .map(|other| format!("crate::{other}"))
+            .chain(
+                [
+                    "worker::",
+                    "js_sys",
+                    "web_sys",
+                    "wasm_bindgen",
+                    "getrandom",
+                    "SystemTime",
+                    "Instant::now",
+                    "async fn",
+                    "thread_local",
+                ]
+                .map(str::to_owned),
+            )
+            .collect();
+        for file in files(&format!("src/{room}"), &[".rs"]) {
+            for (number, line) in read(&file)
+                .lines()
+                .enumerate()
+                .filter(|(_, line)| !line.trim_start().starts_with("//"))
+            {
+                if let Some(word) = forbidden.iter().find(|word| line.contains(word.as_str())) {
+                    wrong.push(format!("{}:{}: {word}", relative(&file), number + 1));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "walls broken:\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn files_are_short_and_say_what_they_are_for() {
+    let mut lengths = Vec::new();
+    let mut wrong = Vec::new();
+    for file in files("src", &[".rs"]) {
+        let text = read(&file);
+        let length = text.lines().count();
+        lengths.push(length);
+        if length > HARD_CAP {
+            wrong.push(format!("{}: {length} lines", relative(&file)));
+        }
+        let is_test = file.file_name().is_some_and(|name| name == "tests.rs") || relative(&file).contains("/tests/");
+        if !is_test && !text.starts_with("//!") {
+            wrong.push(format!("{}: does not begin with //!", relative(&file)));
+        }
+    }
+    for file in ["admin-ui/src", "scripts", "tests", "bench"]
+        .iter()
+        .flat_map(|folder| files(folder, &[".ts", ".tsx", ".mjs", ".js", ".css"]))
+    {
+        let length = read(&file).lines().count();
+        if length > HARD_CAP {
+            wrong.push(format!("{}: {length} lines", relative(&file)));
+        }
+    }
+    lengths.sort_unstable();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(
+        lengths[lengths.len() / 2] < MEDIAN,
+        "the median file has {} lines",
+        lengths[lengths.len() / 2]
+    );
+}
+
+#[test]
+fn nothing_is_left_behind() {
+    let words = [
+        concat!("TO", "DO"),
+        concat!("FIX", "ME"),
+        concat!("X", "XX:"),
+        concat!("unimpl", "emented!"),
+        concat!("dbg", "!("),
+    ];
+    let mut wrong = Vec::new();
+    for file in ["src", "admin-ui/src", "scripts", "tests", "bench"]
+        .iter()
+        .flat_map(|folder| files(folder, &[".rs", ".ts", ".tsx", ".mjs", ".js"]))
+    {
+        for (number, line) in read(&file).lines().enumerate() {
+            if let Some(word) = words.iter().find(|word| line.contains(**word)) {
+                wrong.push(format!("{}:{}: {word}", relative(&file), number + 1));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn wrangler_binds_what_the_worker_asks_for() {
+    let config = read("src/edge/config.rs");
+    let wrangler = read("wrangler.toml");
+    let names: Vec<&str> = config
+        .lines()
+        .filter(|line| line.contains("const") && line.contains(": &str = \""))
+        .filter_map(|line| line.split('"').nth(1))
+        .collect();
+    assert!(names.len() >= 6, "the constants of config.rs were not found: {names:?}");
+    for name in names {
+        assert!(
+            wrangler.contains(&format!("binding = \"{name}\"")) || wrangler.contains(&format!("name = \"{name}\"")),
+            "wrangler.toml does not bind {name}"
+        );
+    }
+}
+
+#[test]
+fn commands_in_the_guides_exist() {
+    let package = read("package.json");
+    let mut guides = vec![root().join("README.md"), root().join("ARCHITECTURE.md")];
+    guides.extend(files("docs", &[".md"]));
+    let mut wrong = Vec::new();
+    for guide in guides.iter().filter(|guide| guide.exists()) {
+        for line in read(guide).lines() {
+            for script in line.split("npm run ").skip(1).map(|rest| {
+                rest.split(|c: char| !(c.is_ascii_alphanumeric() || ":-".contains(c)))
+                    .next()
+                    .unwrap_or("")
+            }) {
+                if !package.contains(&format!("\"{script}\":")) {
+                    wrong.push(format!("{}: npm run {script}", relative(guide)));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn no_file_names_a_registry_or_a_machine() {
+    let words = [
+        concat!("registry", ".npmjs"),
+        concat!("static", ".rust-lang"),
+        concat!("index", ".crates.io"),
+        concat!("pypi", ".org"),
+        concat!("deb", ".debian"),
+        concat!("/work", "/"),
+    ];
+    let mut wrong = Vec::new();
+    let everything = files(
+        "",
+        &[
+            ".rs", ".ts", ".tsx", ".mjs", ".js", ".json", ".toml", ".md", ".sh", ".lock",
+        ],
+    );
+    for file in everything
+        .iter()
+        .filter(|file| !relative(file).starts_with("target") && !relative(file).starts_with("build"))
+    {
+        // Cargo.lock names its source index in a form that cargo requires.
+        if relative(file) == "Cargo.lock" {
+            continue;
+        }
+        let text = fs::read_to_string(file).unwrap_or_default();
+        wrong.extend(
+            words
+                .iter()
+                .filter(|word| text.contains(**word))
+                .map(|word| format!("{}: {word}", relative(file))),
+        );
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
