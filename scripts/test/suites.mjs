@@ -14,6 +14,9 @@ import { checked, fromCargo, fromNodeTap, fromPlaywright, fromVitest, nothing, s
 /** A Worker on Cloudflare's free plan may have 3 MB compressed. */
 const uploadLimitKib = 3 * 1024;
 
+/** No single test takes this long; one that does has failed, and the run goes on. */
+const testLimitMs = 240_000;
+
 /** `missing` gives the reason why a suite has nothing to run; `run` gets file or test name filters. */
 export const suites = [
   { name: "lint", run: lint },
@@ -84,7 +87,7 @@ async function nodeTests(folders, filters) {
     const tap = path.join(folder, "report.tap");
     // One file at a time: each runs its own workerd, and several tests measure time.
     const reporters = ["--test-reporter=spec", "--test-reporter-destination=stdout", "--test-reporter=tap", `--test-reporter-destination=${tap}`];
-    const { code } = await run(projectNode, ["--test", "--test-concurrency=1", ...reporters, ...files], { env: testEnvironment() });
+    const { code } = await run(projectNode, ["--test", "--test-concurrency=1", "--test-force-exit", `--test-timeout=${testLimitMs}`, ...reporters, ...files], { env: testEnvironment() });
     return checked(fromNodeTap(readIfThere(tap)), code);
   });
 }

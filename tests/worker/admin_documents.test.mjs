@@ -151,9 +151,12 @@ describe("who may", () => {
   });
 
   test("sign-in by token gives a strict cookie that reads, and writes only with the page's headers", async () => {
-    const wrong = await unauthenticated("POST", "session", { body: { token: "wrong" } });
+    const page = { "sec-fetch-site": "same-origin", "x-clawrouter-csrf": "1" };
+    const elsewhere = await unauthenticated("POST", "session", { body: { token: ADMIN_TOKEN }, headers: { origin: "https://evil.example" } });
+    assert.equal(elsewhere.status, 403, elsewhere.text);
+    const wrong = await unauthenticated("POST", "session", { body: { token: "wrong" }, headers: page });
     assert.deepEqual([wrong.status, wrong.json.error.code], [401, "invalid_admin_token"]);
-    const signedIn = await unauthenticated("POST", "session", { body: { token: ADMIN_TOKEN }, headers: { "sec-fetch-site": "same-origin", "x-clawrouter-csrf": "1" } });
+    const signedIn = await unauthenticated("POST", "session", { body: { token: ADMIN_TOKEN }, headers: page });
     assert.equal(signedIn.status, 200, signedIn.text);
     const [cookie] = signedIn.headers["set-cookie"];
     for (const flag of [/HttpOnly/i, /SameSite=Strict/i]) assert.match(cookie, flag);
@@ -161,7 +164,6 @@ describe("who may", () => {
     const bearer = { cookie: cookie.split(";")[0] };
     assert.equal((await unauthenticated("GET", "me", { headers: bearer })).status, 200);
     const key = (headers) => unauthenticated("POST", "keys", { body: { policy: "default" }, headers: { ...bearer, ...headers } });
-    const page = { "sec-fetch-site": "same-origin", "x-clawrouter-csrf": "1" };
     assert.equal((await key(page)).status, 201);
     for (const headers of [{}, { "x-clawrouter-csrf": "1" }, { "sec-fetch-site": "same-origin" }, { ...page, "sec-fetch-site": "cross-site" }, { ...page, "sec-fetch-site": "same-site" }, { ...page, "content-type": "text/plain" }, { "x-clawrouter-csrf": "1", origin: "https://evil.example" }]) {
       const answer = await key(headers);

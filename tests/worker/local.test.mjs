@@ -94,6 +94,5 @@ describe("discovery", () => {
       assert.equal(answer.json?.ok, false, answer.text);
       assert.ok(answer.took < 15_000);
     }
-    await silent.close();
   });
 });

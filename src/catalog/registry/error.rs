@@ -1,6 +1,6 @@
 //! Why the Registry does not do what was asked.
 
-use crate::catalog::document::{DocumentError, DocumentName};
+use crate::catalog::document::{DocumentError, DocumentErrorCode, DocumentName};
 use crate::wire::ApiError;
 use serde_json::{Value, json};
 
@@ -79,7 +79,9 @@ fn invalid(errors: &[DocumentError]) -> ApiError {
         },
     );
     let listed: Vec<_> = errors.iter().take(MAX_ERRORS).collect();
-    let answer = ApiError::new("invalid_document", sentence).with("errors", json!(listed));
+    let is_json = first.is_none_or(|error| error.code != DocumentErrorCode::InvalidJson);
+    let code = if is_json { "invalid_document" } else { "invalid_json" };
+    let answer = ApiError::new(code, sentence).with("errors", json!(listed));
     match first {
         Some(error) => answer.about(error.path.clone()).because(error.code.as_str()),
         None => answer,

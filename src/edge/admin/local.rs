@@ -26,8 +26,11 @@ use std::sync::Arc;
 /// Output tokens of a verification: the least that every provider accepts.
 const VERIFY_TOKENS: u64 = 16;
 
-/// How long one check of a local server may take; its first answer may have to load a model.
+/// How long a trial answer may take; a server's first one may have to load a model.
 const PATIENCE: Millis = Millis(20_000);
+
+/// How long a local server's listing may take.
+const LISTING_PATIENCE: Millis = Millis(5_000);
 
 /// Bytes of an answer that a check reads.
 const MAX_BYTES: usize = 256 * 1024;
@@ -227,7 +230,8 @@ impl Server<'_> {
     async fn examine(&self, checks: &mut Vec<Value>) -> Vec<String> {
         if !self.presented.is_empty() {
             let started = clock::now();
-            let open = matches!(self.exchange("/v1/models", Bytes::new(), false).await, Ok((200, _)));
+            let answer = self.exchange("/v1/models", Bytes::new(), false, LISTING_PATIENCE).await;
+            let open = matches!(answer, Ok((200, _)));
             let text = if open {
                 "The server answered without a credential: anyone who reaches it can use it. Protect it, then check again."
             } else {
@@ -239,7 +243,7 @@ impl Server<'_> {
         let listed = discovery::get(
             &self.incoming.env,
             &self.request("/v1/models", Bytes::new(), true),
-            PATIENCE,
+            LISTING_PATIENCE,
         )
         .await;
         let ms = clock::now().since(started);
@@ -267,7 +271,7 @@ impl Server<'_> {
         let body = json!({"model": model, "max_tokens": VERIFY_TOKENS, "stream": stream, "messages": [{"role": "user", "content": "Answer with the word ok."}]});
         let started = clock::now();
         let answer = self
-            .exchange("/v1/chat/completions", Bytes::from(body.to_string()), true)
+            .exchange("/v1/chat/completions", Bytes::from(body.to_string()), true, PATIENCE)
             .await;
         let ms = clock::now().since(started);
         match answer {
@@ -286,7 +290,13 @@ impl Server<'_> {
         }
     }
 
-    async fn exchange(&self, path: &str, body: Bytes, with_token: bool) -> Result<(u16, Bytes), String> {
+    async fn exchange(
+        &self,
+        path: &str,
+        body: Bytes,
+        with_token: bool,
+        patience: Millis,
+    ) -> Result<(u16, Bytes), String> {
         let request = self.request(path, body, with_token);
         let (_socket, answer) =
             upstream::open(&self.incoming.env, &request).map_err(|_| "the address was refused".to_owned())?;
@@ -295,9 +305,9 @@ impl Server<'_> {
             let status = answer.status;
             Ok((status, discovery::body_of(answer, MAX_BYTES).await?))
         };
-        match select(std::pin::pin!(read), std::pin::pin!(clock::sleep(PATIENCE))).await {
+        match select(std::pin::pin!(read), std::pin::pin!(clock::sleep(patience))).await {
             Either::Left((answer, _)) => answer,
-            Either::Right(_) => Err(format!("no answer within {} s", PATIENCE.0 / 1_000)),
+            Either::Right(_) => Err(format!("no answer within {} s", patience.0 / 1_000)),
         }
     }
 

@@ -18,7 +18,8 @@ use super::page;
 use super::reply::{self, Reply};
 use super::{clock, config, world};
 use crate::access::admin::{Act, Actor};
-use crate::catalog::registry::Author;
+use crate::catalog::document::parse_json;
+use crate::catalog::registry::{Author, RegistryError};
 use crate::wire::{ApiError, url};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -114,22 +115,7 @@ impl Admin<'_> {
     pub(super) async fn body<T: DeserializeOwned>(&self) -> Result<T, ApiError> {
         let text = self.text().await?;
         let text = if text.trim().is_empty() { "{}" } else { text.as_str() };
-        crate::catalog::document::parse_json(text).map_err(|error| {
-            let (code, status) = if error.code.as_str() == "invalid_json" {
-                ("invalid_json", 400)
-            } else {
-                ("invalid_document", 422)
-            };
-            let sentence = if error.path.is_empty() {
-                error.message.clone()
-            } else {
-                format!("{}: {}", error.path, error.message)
-            };
-            ApiError {
-                status,
-                ..ApiError::new(code, sentence).about(error.path)
-            }
-        })
+        parse_json(text).map_err(|error| RegistryError::Invalid { errors: vec![error] }.into())
     }
 
     /// The body as text.

@@ -27,6 +27,10 @@ use std::sync::Arc;
 /// Advisers and judge may use this share of the whole deadline; the rest is the synthesizer's.
 const ADVICE_PERCENT: u64 = 60;
 
+/// Workers lets one request wait for the response headers of six connections at once; a further one would wait in the platform, unseen,
+/// while its timers run (<https://developers.cloudflare.com/workers/platform/limits/#simultaneous-open-connections>).
+const MAX_UNANSWERED: usize = 6;
+
 /// Characters of a synthesizer's answer that a test prompt keeps.
 pub(super) const TEST_ANSWER_CHARS: usize = 200_000;
 
@@ -72,6 +76,8 @@ pub struct Fusion {
     phase: Phase,
     /// This turn asks for advice.
     advised: bool,
+    /// Advisers that wait for a free connection.
+    queue: VecDeque<PartInput>,
     advisers: Vec<Part>,
     judge: Option<Part>,
     /// The last one answers; a first one may have found the drafts too long.
@@ -111,6 +117,7 @@ impl Fusion {
             quorum_until: None,
             phase: Phase::Advising,
             advised: profile.advise_on == AdviseOn::EveryTurn || !input.call.continues_tool_loop,
+            queue: VecDeque::new(),
             advisers: Vec::new(),
             judge: None,
             synthesizers: Vec::new(),
@@ -127,7 +134,11 @@ impl Fusion {
             },
             input,
         };
-        fusion.start_advisers(now, health);
+        fusion.queue_advisers();
+        fusion.start_queued(now, health);
+        if fusion.advisers.is_empty() {
+            fusion.output.never_early();
+        }
         fusion.advance(now, health);
         fusion
     }
@@ -155,7 +166,7 @@ impl Fusion {
         self.advised && !(self.input.plan.advisers.is_empty() && self.input.plan.left_out.is_empty())
     }
 
-    fn start_advisers(&mut self, now: Millis, health: &mut Health) {
+    fn queue_advisers(&mut self) {
         let profile = self.profile();
         if self.advised && !self.input.plan.advisers.is_empty() {
             self.lines = conversation::excerpt(&self.input.call, chars(profile.max_input_chars));
@@ -184,14 +195,22 @@ impl Fusion {
                         first_token: Some(profile.adviser_first_token_ms),
                         total: None,
                     },
-                    deadline: now.plus(profile.adviser_timeout_ms).min(self.advice_until),
+                    deadline: self.advice_until,
                 };
-                let part = self.start(part, now, health);
-                self.advisers.push(part);
+                self.queue.push_back(part);
             }
         }
-        if self.advisers.is_empty() {
-            self.output.never_early();
+    }
+
+    /// Starts waiting advisers while connections are free; each has its whole time from then on.
+    fn start_queued(&mut self, now: Millis, health: &mut Health) {
+        let patience = self.input.plan.profile.adviser_timeout_ms;
+        while self.advisers.iter().map(Part::unanswered).sum::<usize>() < MAX_UNANSWERED {
+            let Some(mut part) = self.queue.pop_front() else { return };
+            part.deadline = now.plus(patience).min(self.advice_until);
+            let mut part = self.start(part, now, health);
+            part.drain(&mut self.actions);
+            self.advisers.push(part);
         }
     }
 
@@ -250,7 +269,14 @@ impl Fusion {
     /// Waits for drafts; true when it is over.
     fn advise(&mut self, now: Millis, health: &mut Health) -> bool {
         let profile = self.profile();
-        if self.advisers.iter().any(|part| !part.closed) {
+        if now >= self.advice_until {
+            self.queue.clear();
+        }
+        if !self.queue.is_empty() {
+            self.start_queued(now, health);
+            self.collect(now);
+        }
+        if !self.queue.is_empty() || self.advisers.iter().any(|part| !part.closed) {
             let quorum = profile.quorum.map_or(usize::MAX, |quorum| chars(quorum.into()));
             if self.quorum_until.is_none() && self.proposals.len() >= quorum {
                 self.quorum_until = Some(now.plus(profile.straggler_grace_ms));
@@ -258,6 +284,7 @@ impl Fusion {
             if self.quorum_until.is_none_or(|until| now < until) {
                 return false;
             }
+            self.queue.clear();
             for part in self.advisers.iter_mut().filter(|part| !part.closed) {
                 part.cancel(now, health);
             }

@@ -12,7 +12,7 @@ use crate::run::report::Report;
 use crate::wire::call::Limits as BodyLimits;
 use crate::wire::{Call, Millis, chat};
 use bytes::Bytes;
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
 /// Ranges of call ids: advisers 0 to 7 in the order of calling, then the others.
@@ -24,6 +24,7 @@ pub(super) const SECOND_SYNTHESIZER_RANGE: u32 = 10;
 pub(super) const BASELINE_RANGE: u32 = 11;
 
 /// What a part is made of.
+#[derive(Debug)]
 pub(super) struct PartInput {
     pub(super) slot: Slot,
     /// Its range of call ids.
@@ -44,6 +45,8 @@ pub(super) struct Part {
     model: Option<ModelId>,
     run: Run,
     watch: Watch,
+    /// Calls whose response headers are awaited.
+    unanswered: BTreeSet<CallId>,
     /// What it said has been taken over, or it was given up.
     pub(super) closed: bool,
 }
@@ -72,6 +75,7 @@ impl Part {
             model: input.chain.targets.first().map(|target| target.model.id.clone()),
             run: Run::start(input, now, health),
             watch: Watch::default(),
+            unanswered: BTreeSet::new(),
             closed: false,
         }
     }
@@ -82,6 +86,9 @@ impl Part {
     }
 
     pub(super) fn handle(&mut self, now: Millis, event: Event, health: &mut Health) {
+        if let Some(call) = call_of(&event) {
+            self.unanswered.remove(&call);
+        }
         self.run.handle(now, event, health);
     }
 
@@ -97,10 +104,18 @@ impl Part {
     /// Hands calls and cancellations on; what a part that keeps its text says to nobody is dropped.
     pub(super) fn drain(&mut self, actions: &mut VecDeque<Action>) {
         while let Some(action) = self.run.poll() {
-            if matches!(action, Action::Call(_) | Action::Cancel(_)) {
-                actions.push_back(action);
+            match &action {
+                Action::Call(request) => drop(self.unanswered.insert(request.call)),
+                Action::Cancel(call) => drop(self.unanswered.remove(call)),
+                Action::Start(_) | Action::Emit(_) | Action::Finish => continue,
             }
+            actions.push_back(action);
         }
+    }
+
+    /// Connections that wait for their response headers.
+    pub(super) fn unanswered(&self) -> usize {
+        self.unanswered.len()
     }
 
     pub(super) fn next_wake(&self) -> Option<Millis> {

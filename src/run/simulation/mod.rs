@@ -2,6 +2,7 @@
 //! millisecond and the same seed gives the same story.
 
 mod acts;
+mod connections;
 mod fusion;
 mod fuzz;
 mod panel;
