@@ -132,11 +132,18 @@ impl Books {
             keep_days: asked.world.catalog.settings.usage_days,
         };
         let (env, scope) = (incoming.env.clone(), asked.pin_scope());
+        let pin = pin.zip(asked.session.map(|(session, _)| session));
+        if let Some((pin, session)) = &pin {
+            pins::remember(scope, session, pin);
+        }
         incoming.after_response(async move {
-            ledger::settle(env.clone(), asked.grant.policy.id.to_string(), settle).await;
-            if let (Some(pin), Some((session, _))) = (pin, asked.session) {
-                pins::keep(env.clone(), asked.world, scope, asked.grant.key.kid, session, pin).await;
-            }
+            let stored = async {
+                if let Some((pin, session)) = pin {
+                    pins::store(env.clone(), asked.world, scope, asked.grant.key.kid, session, pin).await;
+                }
+            };
+            let settled = ledger::settle(env.clone(), asked.grant.policy.id.to_string(), settle);
+            futures::future::join(settled, stored).await;
             health::exchange(env).await;
         });
         cost

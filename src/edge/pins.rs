@@ -29,12 +29,15 @@ pub(super) async fn find(env: &Env, world: &World, scope: PinScope, session: &st
     }
 }
 
-/// Remembers who answered; for configured routes beyond this isolate, too. Runs after the response.
-pub(super) async fn keep(env: Env, world: World, scope: PinScope, tenant: String, session: String, pin: Pin) {
-    if scope == PinScope::Nothing {
-        return;
+/// Remembers in this isolate who answered: the caller's next request may arrive before this one's books are closed.
+pub(super) fn remember(scope: PinScope, session: &str, pin: &Pin) {
+    if scope != PinScope::Nothing {
+        isolate::with_pins(|pins| pins.put(session, pin.clone()));
     }
-    isolate::with_pins(|pins| pins.put(&session, pin.clone()));
+}
+
+/// Remembers it beyond this isolate when the scope says so. Runs after the response.
+pub(super) async fn store(env: Env, world: World, scope: PinScope, tenant: String, session: String, pin: Pin) {
     if scope != PinScope::Durable {
         return;
     }

@@ -169,7 +169,7 @@ describe("who may", () => {
       const answer = await key(headers);
       assert.ok([403, 415].includes(answer.status), `${JSON.stringify(headers)}: ${answer.status}`);
     }
-    assert.equal((await unauthenticated("DELETE", "session", { headers: { ...bearer, ...page } })).status, 204);
+    assert.equal((await unauthenticated("DELETE", "session", { headers: { ...bearer, ...page, "content-type": "application/json" } })).status, 204);
     assert.equal((await unauthenticated("GET", "me", { headers: bearer })).status, 401);
   });
 

@@ -6,6 +6,11 @@ import { catalogOf, chat, modelOf, providerAt } from "./documents.mjs";
 import { startRouter } from "./harness.mjs";
 import { contentOf } from "./http.mjs";
 
+// What may be wrong with an adviser; each has a provider of its own, so that no cooldown reaches another test.
+const AILMENTS = {
+  "fails": { do: "error", fixture: "openai/server_error" }, "is silent": { do: "silence" }, "is cut": { do: "answer", cut: { at: 3, how: "reset" } }, "answers HTML": { do: "html" }, "has no access": { do: "error", fixture: "openai/invalid_api_key" },
+};
+
 let upstream;
 let router;
 before(async () => {
@@ -13,8 +18,9 @@ before(async () => {
   router = await startRouter({
     catalog: catalogOf(
       providerAt("p", upstream), providerAt("s", upstream, { timeouts: { headers_ms: 5000, first_token_ms: 5000, stall_ms: 5000, total_ms: 30_000 } }), providerAt("poor", upstream, { pool: { keys: [{ label: "none", secret: "NOT_SET_ANYWHERE" }] } }),
+      ...Object.keys(AILMENTS).map((_, index) => providerAt(`ill${index}`, upstream, { keys: [index + 2] })),
       {
-        models: [...["a1", "a2", "a3"].map((name) => modelOf("p", name)), modelOf("s", "synth", { capabilities: ["chat", "tools", "vision", "json_schema"] }), modelOf("poor", "synth")],
+        models: [...Object.keys(AILMENTS).map((_, index) => modelOf(`ill${index}`, "a2")), ...["a1", "a2", "a3"].map((name) => modelOf("p", name)), modelOf("s", "synth", { capabilities: ["chat", "tools", "vision", "json_schema"] }), modelOf("poor", "synth")],
         policies: [{ id: "no-synth", deny: { models: ["s/synth"] } }, { id: "no-advisers", deny: { models: ["p/*"] } }],
       },
     ),
@@ -105,16 +111,17 @@ describe("a call", () => {
     assert.equal(answer.events.at(-1).data, "[DONE]");
   });
 
-  for (const [name, act] of Object.entries({
-    "fails": { do: "error", fixture: "openai/server_error" }, "is silent": { do: "silence" }, "is cut": { do: "answer", cut: { at: 3, how: "reset" } }, "answers HTML": { do: "html" }, "has no access": { do: "error", fixture: "openai/invalid_api_key" },
-  })) {
+  for (const [index, [name, act]] of Object.entries(AILMENTS).entries()) {
     test(`an adviser that ${name} is left out`, async () => {
+      await setProfile({ advisers: [{ model: "p/a1" }, { model: `ill${index}/a2` }, { model: "p/a3" }] });
       upstream.script({ rules: [{ when: { model: "a2" }, acts: act }] });
       const answer = await ask();
       assert.equal(answer.status, 200, answer.text);
       assert.equal(answer.json.choices[0].message.content, answerText(20));
       assert.ok(answer.took < 6000);
-      assert.equal(upstream.calls.filter((call) => call.model === "synth").length, 1);
+      assert.deepEqual(modelsCalled().filter((model) => model !== "a2"), ["a1", "a3", "synth"]);
+      assert.ok(modelsCalled().includes("a2"));
+      assert.equal(answer.headers["x-clawrouter-fusion-failed"], "1");
     });
   }
 

@@ -28,6 +28,16 @@ after(async () => {
 });
 
 const ask = (body, headers = {}) => router.call("/v1/chat/completions", { ...chat("clawrouter/spread"), ...body }, { headers });
+/** Sessions as the admin lists them, once all that were asked for are there: pins are stored after the response. */
+async function listedSessions(...ids) {
+  for (const deadline = Date.now() + 5000; ; ) {
+    const listed = await router.admin("GET", "sessions?limit=200");
+    assert.equal(listed.status, 200, listed.text);
+    const rows = ids.map((id) => listed.json.items.find((item) => item.session.endsWith(`/${id}`)));
+    if (rows.every(Boolean)) return rows;
+    assert.ok(Date.now() < deadline, listed.text.slice(0, 500));
+  }
+}
 const places = () => upstream.calls.map((call) => `${call.model} ${call.credential}`);
 
 const IDS = [
@@ -55,6 +65,7 @@ test("the pin outlives the isolate", async () => {
   const sessions = ["r1", "r2", "r3", "r4", "r5"];
   for (const session_id of sessions) await ask({ session_id });
   const earlier = places();
+  await listedSessions(...sessions);
   await router.stop();
   router = await startRouter({ state });
   upstream.reset();
@@ -64,10 +75,7 @@ test("the pin outlives the isolate", async () => {
 
 test("the admin sees sessions and can make one forget", async () => {
   await ask({ session_id: "to-forget" });
-  const listed = await router.admin("GET", "sessions?limit=200");
-  assert.equal(listed.status, 200, listed.text);
-  const row = listed.json.items.find((item) => item.session === "to-forget" || item.session.endsWith("to-forget"));
-  assert.ok(row, listed.text.slice(0, 500));
+  const [row] = await listedSessions("to-forget");
   assert.match(row.target, /^p\/[abcd]$/);
   const forgotten = await router.admin("DELETE", `sessions/${encodeURIComponent(row.session)}`);
   assert.equal(forgotten.status, 204, forgotten.text);
