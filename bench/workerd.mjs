@@ -37,7 +37,8 @@ async function describeUpstream(router, upstreamUrl) {
     body: {
       providers: [{ id: "bench", dialects: { chat: "/v1/chat/completions" }, base_url: upstreamUrl, auth: { scheme: "bearer" }, pool: "bench" }],
       pools: [{ id: "bench", keys: [{ label: "only", secret: "TEST_UPSTREAM_KEYA" }] }],
-      models: [{ id: "bench/m", provider: "bench", upstream: "m", capabilities: ["chat"], context_window: 128000, max_output_tokens: 4096, price: { input: 1, output: 2 } }],
+      models: ["m", "a1", "a2", "a3"].map((name) => ({ id: `bench/${name}`, provider: "bench", upstream: name, capabilities: ["chat"], context_window: 128000, max_output_tokens: 4096, price: { input: 1, output: 2 } })),
+      fusion_profiles: [{ id: "bench", enabled: true, advisers: ["a1", "a2", "a3"].map((name) => ({ model: `bench/${name}` })), synthesizer: { model: "bench/m" } }],
     },
   });
   if (answer.status !== 200) throw new Error(`the router refused the bench catalog: ${answer.status} ${answer.text}`);

@@ -1,4 +1,4 @@
-// npm run bench: direct upstream, bare JS pass-through Worker and clawrouter in one run on one workerd, interleaved;
+// node bench/chat.mjs: direct upstream, bare JS pass-through Worker and clawrouter in one run on one workerd, interleaved;
 // whole and streamed answers at concurrency 1 and 16. Prints p50, p95, requests a second and ratios (medians of the rounds).
 import { fork } from "node:child_process";
 import { once } from "node:events";
