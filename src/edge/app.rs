@@ -97,8 +97,8 @@ async fn answer(incoming: &Incoming, endpoint: Endpoint<'_>) -> Reply {
 fn path_sentence(path: &str) -> String {
     let plain = path.len() <= 100 && path.bytes().all(|b| b.is_ascii_alphanumeric() || b"/-_.".contains(&b));
     if plain {
-        format!("there is nothing at {path}; GET /v1 lists what is here")
+        format!("There is nothing at {path}; GET /v1 lists what is here.")
     } else {
-        "there is nothing at this path; GET /v1 lists what is here".to_owned()
+        "There is nothing at this path; GET /v1 lists what is here.".to_owned()
     }
 }

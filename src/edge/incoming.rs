@@ -152,7 +152,7 @@ impl Drop for Listening {
 }
 
 fn broken_body() -> ApiError {
-    ApiError::invalid_request("the request body ended before it was complete; send it again", None)
+    ApiError::invalid_request("The request body ended before it was complete; send it again.", None)
 }
 
 /// `https://host:port` and the rest beginning with `/`.

@@ -76,5 +76,5 @@ async fn fetch(env: &Env, origin: &str, file: &str) -> worker::Result<Response> 
 }
 
 fn missing() -> ApiError {
-    ApiError::not_found("this file is not part of the admin page; build it with `npm run build`".to_owned())
+    ApiError::not_found("This file is not part of the admin page; build it with `npm run build`.".to_owned())
 }

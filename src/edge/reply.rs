@@ -13,7 +13,7 @@ pub(super) type Reply = Result<Response, ApiError>;
 
 /// A JSON body.
 pub(super) fn json<T: Serialize>(status: u16, value: &T) -> Reply {
-    let text = serde_json::to_string(value).map_err(|_| ApiError::internal("the answer could not be written"))?;
+    let text = serde_json::to_string(value).map_err(|_| ApiError::internal("The answer could not be written."))?;
     text_of(status, "application/json", &text, &[])
 }
 
@@ -76,5 +76,5 @@ fn init(status: u16, content_type: Option<&str>, headers: &[(String, String)]) -
 }
 
 fn platform() -> ApiError {
-    ApiError::internal("the platform refused to build the response")
+    ApiError::internal("The platform refused to build the response.")
 }

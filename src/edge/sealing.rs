@@ -21,7 +21,7 @@ pub(super) async fn seal(env: &Env, pool: &str, label: &str, value: &str) -> Res
     let sealed = crypto::seal(&key, &place(pool, label), value.as_bytes()).await;
     sealed
         .map(|bytes| base64::encode(&bytes))
-        .map_err(|_| ApiError::internal("the credential could not be sealed"))
+        .map_err(|_| ApiError::internal("The credential could not be sealed."))
 }
 
 /// Every sealed credential of a snapshot that this deployment's key opens.

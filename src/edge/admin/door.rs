@@ -34,7 +34,7 @@ pub(super) async fn sign_in(incoming: &Incoming) -> Reply {
     let body = incoming.body(4_096).await?;
     let sign_in: SignIn = serde_json::from_slice(&body)
         .map_err(|_| ApiError::invalid_request("Send {\"token\": \"…\"}.", Some("token")))?;
-    let id = session::hex(&clock::random::<32>().map_err(|_| ApiError::internal("there is no randomness"))?);
+    let id = session::hex(&clock::random::<32>().map_err(|_| ApiError::internal("There is no randomness."))?);
     let call = SessionCall {
         hash: hash(&id),
         address: incoming

@@ -118,7 +118,7 @@ pub(super) async fn revoke(admin: &Admin<'_>, kid: &str) -> Reply {
 }
 
 async fn issue(admin: &Admin<'_>, wish: &KeyWish, replaces: Option<(String, Millis)>) -> Reply {
-    let random = clock::random::<MINT_BYTES>().map_err(|_| ApiError::internal("there is no randomness"))?;
+    let random = clock::random::<MINT_BYTES>().map_err(|_| ApiError::internal("There is no randomness."))?;
     let minted = mint_key(wish, &random, clock::now());
     let call = MintCall {
         record: minted.record,

@@ -66,7 +66,7 @@ pub(super) async fn serve(admin: &Admin<'_>, id: &str) -> Reply {
         ledger::prune(&mut plan, granted);
     }
     let Shape::Fusion(fusion_plan) = plan.shape.clone() else {
-        return Err(ApiError::internal("a fusion was planned as something else"));
+        return Err(ApiError::internal("A fusion was planned as something else."));
     };
     let input = TestPromptInput {
         reserved: plan.worst_case,
