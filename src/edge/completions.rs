@@ -17,6 +17,9 @@ use crate::wire::{ApiError, Call, CallKind, Limits, chat, embeddings, headers};
 use serde_json::json;
 use std::sync::Arc;
 
+/// An explanation is the same for the same request, catalog, health and pin, whoever asks and how often.
+const EXPLAIN_SEED: u64 = 0;
+
 /// A request that has been understood, and who asks.
 pub(super) struct Asked {
     pub(super) world: World,
@@ -39,8 +42,10 @@ impl Asked {
 /// Answers a completion or embeddings request.
 pub(super) async fn serve(incoming: &Incoming, kind: CallKind) -> Reply {
     let asked = read(incoming, kind).await?;
+    // One draw for the whole request: the plan with a pin differs from the one that was reserved by the pin alone.
+    let seed = clock::seed();
     let (mut plan, mut explanation) =
-        plan(incoming, &asked, None).map_err(|refused| refusal(&refused, clock::now()))?;
+        plan(incoming, &asked, None, seed).map_err(|refused| refusal(&refused, clock::now()))?;
     let reservation_id = finishing::reservation_id();
     let scope = asked.pin_scope();
     let session = asked.session.as_ref().map(|(key, _)| key.clone()).unwrap_or_default();
@@ -64,7 +69,7 @@ pub(super) async fn serve(incoming: &Incoming, kind: CallKind) -> Reply {
     let (pin, granted) = futures::future::join(found, reserve).await;
     let granted = granted?;
     if let Some(pin) = &pin
-        && let Ok(pinned) = self::plan(incoming, &asked, Some(pin))
+        && let Ok(pinned) = self::plan(incoming, &asked, Some(pin), seed)
     {
         (plan, explanation) = pinned;
     }
@@ -84,7 +89,7 @@ pub(super) async fn explain(incoming: &Incoming) -> Reply {
         Some((key, _)) => pins::find(&incoming.env, &asked.world, asked.pin_scope(), key, &asked.call.model).await,
         None => None,
     };
-    match plan(incoming, &asked, pin.as_ref()) {
+    match plan(incoming, &asked, pin.as_ref(), EXPLAIN_SEED) {
         Ok((_, explanation)) => reply::json(200, &explanation),
         Err(refused) => {
             let error = refusal(&refused, clock::now());
@@ -139,7 +144,12 @@ fn expect_json(incoming: &Incoming) -> Result<(), ApiError> {
 }
 
 /// Plans against the isolate's health.
-pub(super) fn plan(incoming: &Incoming, asked: &Asked, pin: Option<&Pin>) -> Result<(Plan, Explanation), Box<Refused>> {
+fn plan(
+    incoming: &Incoming,
+    asked: &Asked,
+    pin: Option<&Pin>,
+    seed: u64,
+) -> Result<(Plan, Explanation), Box<Refused>> {
     isolate::with_health(|health| {
         let world = crate::route::World {
             catalog: &asked.world.catalog,
@@ -151,7 +161,7 @@ pub(super) fn plan(incoming: &Incoming, asked: &Asked, pin: Option<&Pin>) -> Res
         let hints = Hints {
             session: asked.session(),
             pin,
-            seed: clock::seed(),
+            seed,
         };
         crate::route::plan(&asked.call, &world, &asked.grant, &hints)
     })

@@ -39,6 +39,7 @@ pub(super) async fn exchange(env: Env) {
     let report = HubReport {
         facts,
         since: visit.version,
+        revision: isolate::revision(),
     };
     let reply: Result<HubReply, _> = client::call(&env, config::HEALTH_HUB, HUB, "/report", &report).await;
     let version = reply.as_ref().map_or(visit.version, |reply| reply.version);

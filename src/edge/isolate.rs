@@ -83,9 +83,18 @@ pub(super) fn world() -> Option<Loaded> {
     ISOLATE.with_borrow(|isolate| isolate.world.clone())
 }
 
-/// Remembers a world.
+/// Remembers a world. A new catalog revision may hold what repairs a credential or target that was given up, so those get their chance.
 pub(super) fn set_world(world: World, checked_at: Millis) {
-    ISOLATE.with_borrow_mut(|isolate| isolate.world = Some(Loaded { world, checked_at }));
+    let revision = world.catalog.revision;
+    let before = ISOLATE.with_borrow_mut(|isolate| isolate.world.replace(Loaded { world, checked_at }));
+    if before.is_some_and(|before| before.world.catalog.revision != revision) {
+        with_health(|health| health.forget_hard(checked_at));
+    }
+}
+
+/// Revision of the catalog in use.
+pub(super) fn revision() -> Option<u64> {
+    ISOLATE.with_borrow(|isolate| isolate.world.as_ref().map(|loaded| loaded.world.catalog.revision))
 }
 
 /// What is known of a key id.

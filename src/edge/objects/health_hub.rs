@@ -84,7 +84,12 @@ impl HealthHub {
                 .and_then(|text| serde_json::from_str(text).ok())
                 .unwrap_or_default();
             let mut hub = HubState::default();
-            hub.report(&HubReport { facts, since: 0 }, clock::now());
+            let stored = HubReport {
+                facts,
+                revision: self.state.storage().get("revision").await.ok().flatten(),
+                ..HubReport::default()
+            };
+            hub.report(&stored, clock::now());
             self.hub.replace(Some(hub));
         }
     }
@@ -102,6 +107,11 @@ impl HealthHub {
         self.written_at.set(now.0);
         self.written.replace(digest.clone());
         let _ = self.state.storage().put("slow", &digest).await;
+        let _ = self
+            .state
+            .storage()
+            .put("revision", self.with_hub(|hub| hub.revision()))
+            .await;
         if let Ok(put) = self
             .env
             .kv(config::KV)

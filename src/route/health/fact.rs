@@ -133,6 +133,14 @@ impl HealthFact {
         }
     }
 
+    /// True for what only a change of the catalog or of a secret repairs.
+    pub fn hard(&self) -> bool {
+        match &self.news {
+            News::Cooling { dead, class, .. } => *dead || class.rule().hard,
+            News::Cleared | News::Ceiling { .. } => false,
+        }
+    }
+
     /// True for what a cold isolate should know before its first request: dead, or cooling for more than a minute.
     pub fn slow(&self, now: Millis) -> bool {
         match &self.news {

@@ -19,6 +19,9 @@ pub struct HubReport {
     /// The version it got last; 0: none.
     #[serde(default)]
     pub since: u64,
+    /// The catalog revision that it works with.
+    #[serde(default)]
+    pub revision: Option<u64>,
 }
 
 /// What the hub answers.
@@ -35,6 +38,8 @@ pub struct HubReply {
 pub struct HubState {
     version: u64,
     facts: BTreeMap<u64, HealthFact>,
+    #[serde(default)]
+    revision: Option<u64>,
     #[serde(skip)]
     newest: BTreeMap<HealthKey, u64>,
 }
@@ -42,6 +47,7 @@ pub struct HubState {
 impl HubState {
     /// Takes a report and answers it.
     pub fn report(&mut self, report: &HubReport, now: Millis) -> HubReply {
+        self.note_revision(report.revision, now);
         let before = self.version;
         for fact in report.facts.iter().take(MAX_FACTS) {
             self.take(fact);
@@ -83,6 +89,23 @@ impl HubState {
             news: News::Cleared,
             set_at: now,
         });
+    }
+
+    /// The newest catalog revision that an isolate works with.
+    pub fn revision(&self) -> Option<u64> {
+        self.revision
+    }
+
+    /// A newer catalog may hold what repairs the things that only an operator can repair: they get their chance on every isolate, also
+    /// when the one that found them broken is gone.
+    fn note_revision(&mut self, theirs: Option<u64>, now: Millis) {
+        let newer = self.revision.is_some_and(|ours| theirs.is_some_and(|theirs| theirs > ours));
+        self.revision = self.revision.max(theirs);
+        if newer {
+            let hard = self.facts.values().filter(|fact| fact.hard());
+            let keys: Vec<HealthKey> = hard.map(|fact| fact.key.clone()).collect();
+            keys.iter().for_each(|key| self.reset(key, now));
+        }
     }
 
     fn take(&mut self, fact: &HealthFact) {
@@ -159,7 +182,14 @@ mod tests {
     }
 
     fn send(hub: &mut HubState, facts: Vec<HealthFact>, since: u64, now: u64) -> HubReply {
-        hub.report(&HubReport { facts, since }, Millis(now))
+        hub.report(
+            &HubReport {
+                facts,
+                since,
+                revision: None,
+            },
+            Millis(now),
+        )
     }
 
     #[test]
@@ -187,6 +217,46 @@ mod tests {
         assert!(hub.digest(Millis(13_000)).is_empty());
         // The clear is news for those who had the cooldown.
         assert_eq!(send(&mut hub, vec![], 1, 13_000).facts, vec![cleared("a/x", 13_000)]);
+    }
+
+    #[test]
+    fn a_newer_catalog_gives_what_was_given_up_its_chance() {
+        let broken = |class: FailureClass| HealthFact {
+            news: News::Cooling {
+                class,
+                until: Millis(9_000_000),
+                probe_at: Millis(9_000_000),
+                strikes: 3,
+                length: Millis(9_000_000),
+                dead: class == FailureClass::Auth,
+            },
+            ..fact("a/x", 20_000, 10_000)
+        };
+        // (class, revision known, revision told, facts that a cold isolate would still hear of)
+        for (class, known, told, left) in [
+            (FailureClass::Auth, Some(7), Some(8), 0),
+            (FailureClass::Billing, Some(0), Some(1), 0),
+            (FailureClass::Billing, Some(8), Some(8), 1),
+            (FailureClass::Billing, Some(8), Some(7), 1),
+            (FailureClass::Billing, None, Some(8), 1),
+            (FailureClass::Billing, Some(8), None, 1),
+            (FailureClass::RateLimit, Some(7), Some(8), 1),
+        ] {
+            let mut hub = HubState::default();
+            let told_by = |revision, facts| HubReport {
+                facts,
+                revision,
+                since: 0,
+            };
+            hub.report(&told_by(known, vec![broken(class)]), Millis(10_000));
+            hub.report(&told_by(told, vec![]), Millis(11_000));
+            assert_eq!(
+                hub.digest(Millis(11_000)).len(),
+                left,
+                "{class:?} {known:?} -> {told:?}"
+            );
+            assert_eq!(hub.revision(), known.max(told));
+        }
     }
 
     #[test]

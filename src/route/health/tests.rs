@@ -282,6 +282,26 @@ fn a_cold_isolate_learns_what_is_slow_and_nothing_echoes() {
 }
 
 #[test]
+fn a_new_catalog_revision_forgets_what_only_it_can_repair() {
+    for (class, forgotten) in [
+        (FailureClass::Auth, true),
+        (FailureClass::Billing, true),
+        (FailureClass::QuotaWindow, true),
+        (FailureClass::Entitlement, true),
+        (FailureClass::ModelGone, true),
+        (FailureClass::RateLimit, false),
+        (FailureClass::ServerError, false),
+    ] {
+        let mut health = Health::new(0);
+        fail(&mut health, &sent("k1", 0), failed(class), 0);
+        health.drain_transitions();
+        assert_eq!(health.forget_hard(Millis(10)), usize::from(forgotten), "{class:?}");
+        assert_eq!(health.entries() == 0, forgotten, "{class:?}");
+        assert_eq!(health.drain_transitions().len(), usize::from(forgotten), "others hear of it");
+    }
+}
+
+#[test]
 fn transitions_are_told_once() {
     let mut health = Health::new(0);
     for at in 0..5 {
