@@ -51,20 +51,13 @@ pub(super) async fn serve(incoming: &Incoming, kind: CallKind) -> Reply {
     let session = asked.session.as_ref().map(|(key, _)| key.clone()).unwrap_or_default();
     let found = pins::find(&incoming.env, &asked.world, scope, &session, &asked.call.model);
     let reserve = async {
-        if !ledger::must_reserve(&asked.grant, &plan, &asked.world) {
+        if !ledger::must_reserve(&asked.grant, &plan) {
             return Ok(None);
         }
         let tokens = estimate::estimate(&asked.call.size).typical;
-        ledger::reserve(
-            &incoming.env,
-            &asked.world,
-            &asked.grant,
-            &plan,
-            &reservation_id,
-            tokens,
-        )
-        .await
-        .map(Some)
+        ledger::reserve(&incoming.env, &asked.grant, &plan, &reservation_id, tokens)
+            .await
+            .map(Some)
     };
     let (pin, granted) = futures::future::join(found, reserve).await;
     let granted = granted?;
@@ -75,7 +68,7 @@ pub(super) async fn serve(incoming: &Incoming, kind: CallKind) -> Reply {
     }
     if let Some(granted) = &granted {
         isolate::set_remaining(&asked.grant.key.kid, granted.remaining(), clock::now());
-        ledger::prune(&mut plan, granted);
+        finishing::prune(incoming, &asked, &mut plan, granted)?;
     }
     let machine = machine(incoming, &asked, &plan);
     let books = finishing::Books::open(incoming, asked, &plan, explanation, pin, granted, reservation_id);
@@ -144,12 +137,7 @@ fn expect_json(incoming: &Incoming) -> Result<(), ApiError> {
 }
 
 /// Plans against the isolate's health.
-fn plan(
-    incoming: &Incoming,
-    asked: &Asked,
-    pin: Option<&Pin>,
-    seed: u64,
-) -> Result<(Plan, Explanation), Box<Refused>> {
+fn plan(incoming: &Incoming, asked: &Asked, pin: Option<&Pin>, seed: u64) -> Result<(Plan, Explanation), Box<Refused>> {
     isolate::with_health(|health| {
         let world = crate::route::World {
             catalog: &asked.world.catalog,

@@ -12,7 +12,7 @@ use crate::route::pin::{Pin, Served, after_answer};
 use crate::route::{Explanation, Plan, PlannedCall};
 use crate::run::machine::Machine;
 use crate::run::report::{Outcome, Report};
-use crate::wire::headers;
+use crate::wire::{ApiError, headers};
 
 /// Everything that is needed once the request is over.
 pub(super) struct Books {
@@ -31,6 +31,27 @@ pub(super) struct Books {
 /// Names a reservation. Made here, never taken from a caller: who may choose it could ride on somebody else's.
 pub(super) fn reservation_id() -> String {
     headers::request_id(clock::random::<16>().unwrap_or_default())
+}
+
+/// Takes out of the plan what was not funded; when nobody is left, the reservation is let go.
+///
+/// # Errors
+/// 402 when every provider that could answer is over its cap.
+pub(super) fn prune(incoming: &Incoming, asked: &Asked, plan: &mut Plan, granted: &Granted) -> Result<(), ApiError> {
+    let Err(error) = ledger::prune(plan, granted) else {
+        return Ok(());
+    };
+    let settle = SettleRequest {
+        id: granted.ticket.id.clone(),
+        seq: Some(granted.ticket.seq),
+        kid: asked.grant.key.kid.clone(),
+        row: None,
+        trace: None,
+        keep_days: asked.world.catalog.settings.usage_days,
+    };
+    let policy = asked.grant.policy.id.to_string();
+    incoming.after_response(ledger::settle(incoming.env.clone(), policy, settle));
+    Err(error)
 }
 
 impl Books {

@@ -11,7 +11,7 @@ use crate::account::ledger::message::{
 use crate::account::ledger::query::{BudgetsAnswer, BudgetsRequest, RevokeRequest};
 use crate::catalog::document::{BudgetScope, RateLimit};
 use crate::catalog::{NanoUsd, Policy};
-use crate::route::{Plan, Shape, Stage};
+use crate::route::{Plan, Stage};
 use crate::wire::{ApiError, Millis};
 use futures::future::join_all;
 use serde::{Serialize, de::DeserializeOwned};
@@ -19,23 +19,16 @@ use serde_json::json;
 use worker::Env;
 
 /// Must this request ask the Ledger before it calls anybody?
-pub(super) fn must_reserve(grant: &Grant, plan: &Plan, world: &World) -> bool {
+pub(super) fn must_reserve(grant: &Grant, plan: &Plan) -> bool {
     let policy = &grant.policy;
-    !policy.budgets.is_empty() || policy.rate != RateLimit::default() || !provider_caps(plan, world).is_empty()
+    !policy.budgets.is_empty() || policy.rate != RateLimit::default() || !provider_caps(plan).is_empty()
 }
 
 /// Reserves everything that the plan may spend, in one call.
 ///
 /// # Errors
 /// 402 or 429 as the Ledger decides; 503 `ledger_unavailable` when it is away: an unfunded call is never made.
-pub(super) async fn reserve(
-    env: &Env,
-    world: &World,
-    grant: &Grant,
-    plan: &Plan,
-    id: &str,
-    tokens: u64,
-) -> Result<Granted, ApiError> {
+pub(super) async fn reserve(env: &Env, grant: &Grant, plan: &Plan, id: &str, tokens: u64) -> Result<Granted, ApiError> {
     let policy = &grant.policy;
     let request = ReserveRequest {
         id: id.to_owned(),
@@ -52,7 +45,7 @@ pub(super) async fn reserve(
                 limits: policy.rate,
             }]
         },
-        providers: provider_caps(plan, world),
+        providers: provider_caps(plan),
         lease: LEASE,
     };
     match client::call(env, config::LEDGER, policy.id.as_str(), "/reserve", &request).await {
@@ -172,66 +165,42 @@ fn lines(plan: &Plan) -> Vec<Line> {
     plan.calls.iter().enumerate().map(line).collect()
 }
 
-/// Caps of the providers that the plan may call, with the most it can spend at each.
-fn provider_caps(plan: &Plan, world: &World) -> Vec<ProviderCap> {
-    let mut caps: Vec<ProviderCap> = Vec::new();
-    for planned in &plan.calls {
-        let provider = world
-            .catalog
-            .model(planned.model.as_str())
-            .and_then(|model| world.catalog.providers.get(&model.provider).cloned());
-        let Some((provider, limit)) = provider.and_then(|provider| Some((provider.id.to_string(), provider.budget?)))
-        else {
-            continue;
-        };
-        let amount = planned.worst_case.unwrap_or(NanoUsd(0));
-        let required = matches!(planned.stage, Stage::Answer | Stage::Synthesizer);
-        match caps.iter_mut().find(|cap| cap.provider == provider) {
-            Some(cap) => {
-                cap.amount = cap.amount.saturating_add(amount);
-                cap.required |= required;
-            }
-            None => caps.push(ProviderCap {
-                provider,
-                limit,
-                amount,
-                required,
-            }),
-        }
-    }
-    caps
+/// Caps of the providers that the plan may call, fallbacks included, with the most it can spend at each.
+fn provider_caps(plan: &Plan) -> Vec<ProviderCap> {
+    let spends = plan.provider_spend().into_iter();
+    spends
+        .filter_map(|spend| {
+            Some(ProviderCap {
+                limit: spend.provider.budget?,
+                provider: spend.provider.id.to_string(),
+                amount: spend.most,
+                required: spend.required,
+            })
+        })
+        .collect()
 }
 
 /// Takes out of the plan what was not funded.
-pub(super) fn prune(plan: &mut Plan, granted: &Granted) {
+///
+/// # Errors
+/// 402 when every provider that could answer is over its cap.
+pub(super) fn prune(plan: &mut Plan, granted: &Granted) -> Result<(), ApiError> {
     let unfunded: Vec<(Stage, u32)> = granted
         .unfunded
         .iter()
         .filter_map(|number| plan.calls.get(usize::try_from(*number).ok()?))
         .map(|planned| (planned.stage, planned.index))
         .collect();
-    let Shape::Fusion(fusion) = &mut plan.shape else { return };
-    let capped = |provider: &str| granted.capped_providers.iter().any(|id| id == provider);
-    let (kept, dropped): (Vec<_>, Vec<_>) =
-        std::mem::take(&mut fusion.advisers)
-            .into_iter()
-            .partition(|(slot, target)| {
-                !unfunded.contains(&(Stage::Adviser, *slot)) && !capped(target.provider.id.as_str())
-            });
-    fusion.advisers = kept;
-    fusion.left_out.extend(
-        dropped
-            .into_iter()
-            .map(|(slot, target)| (slot, target.model.id.to_string(), "budget".to_owned())),
-    );
-    if unfunded.contains(&(Stage::Judge, 0))
-        || fusion
-            .judge
-            .as_ref()
-            .is_some_and(|judge| capped(judge.provider.id.as_str()))
-    {
-        fusion.judge = None;
+    if plan.leave_out(&unfunded, &granted.capped_providers) {
+        return Ok(());
     }
+    let named = granted.capped_providers.join(", ");
+    Err(ApiError::new(
+        "budget_exceeded",
+        format!(
+            "The monthly caps of {named} are reached, and no other provider may answer: raise a cap or add a fallback."
+        ),
+    ))
 }
 
 fn refused(refusal: &Refusal) -> ApiError {

@@ -57,13 +57,19 @@ pub(super) async fn serve(admin: &Admin<'_>, id: &str) -> Reply {
     });
     let (mut plan, explanation) = planned.map_err(|refused| completions::refusal(&refused, clock::now()))?;
     let reservation = finishing::reservation_id();
-    let granted = if ledger::must_reserve(&grant, &plan, &world) {
-        Some(ledger::reserve(&admin.incoming.env, &world, &grant, &plan, &reservation, 0).await?)
+    let granted = if ledger::must_reserve(&grant, &plan) {
+        Some(ledger::reserve(&admin.incoming.env, &grant, &plan, &reservation, 0).await?)
     } else {
         None
     };
+    let asked_for = completions::Asked {
+        world,
+        grant,
+        call,
+        session: None,
+    };
     if let Some(granted) = &granted {
-        ledger::prune(&mut plan, granted);
+        finishing::prune(admin.incoming, &asked_for, &mut plan, granted)?;
     }
     let Shape::Fusion(fusion_plan) = plan.shape.clone() else {
         return Err(ApiError::internal("A fusion was planned as something else."));
@@ -73,9 +79,9 @@ pub(super) async fn serve(admin: &Admin<'_>, id: &str) -> Reply {
         baseline: asked.baseline,
         fusion: FusionInput {
             plan: *fusion_plan,
-            call: Arc::clone(&call),
-            catalog: Arc::clone(&world.catalog),
-            vault: Arc::clone(&world.vault),
+            call: Arc::clone(&asked_for.call),
+            catalog: Arc::clone(&asked_for.world.catalog),
+            vault: Arc::clone(&asked_for.world.vault),
             request_id: admin.incoming.request_id.clone(),
             session: None,
             seed: clock::seed(),
@@ -83,13 +89,15 @@ pub(super) async fn serve(admin: &Admin<'_>, id: &str) -> Reply {
         },
     };
     let machine = isolate::with_health(|health| TestPrompt::new(input, clock::now(), health));
-    let asked = completions::Asked {
-        world,
-        grant,
-        call,
-        session: None,
-    };
-    let books = finishing::Books::open(admin.incoming, asked, &plan, explanation, None, granted, reservation);
+    let books = finishing::Books::open(
+        admin.incoming,
+        asked_for,
+        &plan,
+        explanation,
+        None,
+        granted,
+        reservation,
+    );
     let heartbeat = books.heartbeat();
     let mut shell = Shell::start(
         admin.incoming.env.clone(),

@@ -99,7 +99,9 @@ impl HubState {
     /// A newer catalog may hold what repairs the things that only an operator can repair: they get their chance on every isolate, also
     /// when the one that found them broken is gone.
     fn note_revision(&mut self, theirs: Option<u64>, now: Millis) {
-        let newer = self.revision.is_some_and(|ours| theirs.is_some_and(|theirs| theirs > ours));
+        let newer = self
+            .revision
+            .is_some_and(|ours| theirs.is_some_and(|theirs| theirs > ours));
         self.revision = self.revision.max(theirs);
         if newer {
             let hard = self.facts.values().filter(|fact| fact.hard());

@@ -297,7 +297,11 @@ fn a_new_catalog_revision_forgets_what_only_it_can_repair() {
         health.drain_transitions();
         assert_eq!(health.forget_hard(Millis(10)), usize::from(forgotten), "{class:?}");
         assert_eq!(health.entries() == 0, forgotten, "{class:?}");
-        assert_eq!(health.drain_transitions().len(), usize::from(forgotten), "others hear of it");
+        assert_eq!(
+            health.drain_transitions().len(),
+            usize::from(forgotten),
+            "others hear of it"
+        );
     }
 }
 

@@ -4,5 +4,6 @@ mod advertising;
 mod fusion;
 mod planning;
 mod preferences;
+mod provider_spend;
 mod readiness;
 mod support;
