@@ -7,7 +7,7 @@ use super::shell::Shell;
 use super::{callers, clock, config, finishing, ledger, pins, world};
 use crate::access::Grant;
 use crate::route::estimate;
-use crate::route::pin::{Pin, PinScope, Session, pin_scope};
+use crate::route::pin::{Pin, PinScope, Session, pin_scope, session_key};
 use crate::route::{Chain, Explanation, Hints, Plan, Refused, Shape};
 use crate::run::engine::{AnswerAs, Limits as RunLimits, Run, RunInput};
 use crate::run::fusion::machine::{Fusion, FusionInput};
@@ -25,12 +25,12 @@ pub(super) struct Asked {
     pub(super) world: World,
     pub(super) grant: Grant,
     pub(super) call: Arc<Call>,
-    /// `<tenant>/<session>` and whether the caller named it.
+    /// Its key, namespaced by the caller, and whether the caller named it.
     pub(super) session: Option<(String, bool)>,
 }
 
 impl Asked {
-    fn session(&self) -> Option<Session<'_>> {
+    pub(super) fn session(&self) -> Option<Session<'_>> {
         self.session.as_ref().map(|(key, named)| Session { key, named: *named })
     }
 
@@ -111,7 +111,7 @@ async fn read(incoming: &Incoming, kind: CallKind) -> Result<Asked, ApiError> {
     let hint = headers::session(call.session.as_ref(), |name| incoming.header(name));
     let session = hint.map(|hint| {
         (
-            format!("{}/{}", grant.key.kid, hint.id),
+            session_key(&grant.key.kid, &hint.id),
             hint.source != SessionSource::Implicit,
         )
     });

@@ -7,9 +7,11 @@ use web_sys::Headers;
 
 /// Response headers that a browser script may read.
 const EXPOSED: &str = "x-request-id, retry-after, server-timing, x-clawrouter-target, x-clawrouter-route, x-clawrouter-attempts, \
-    x-clawrouter-fallback-index, x-clawrouter-session, x-clawrouter-pinned, x-clawrouter-strategy, x-clawrouter-cost-usd, \
+    x-clawrouter-fallback-index, x-clawrouter-retries, x-clawrouter-rotations, x-clawrouter-session, x-clawrouter-pinned, \
+    x-clawrouter-strategy, x-clawrouter-cost-usd, x-clawrouter-trace-id, x-clawrouter-trace, \
     x-clawrouter-context-tier, x-clawrouter-fusion, x-clawrouter-fusion-advisers, x-clawrouter-fusion-failed, \
-    x-clawrouter-fusion-latency-ms";
+    x-clawrouter-fusion-latency-ms, x-ratelimit-limit-requests, x-ratelimit-remaining-requests, x-ratelimit-reset-requests, \
+    x-ratelimit-limit-tokens, x-ratelimit-remaining-tokens, x-ratelimit-reset-tokens";
 
 /// Adds the headers when the caller's origin is allowed.
 pub(super) fn apply(incoming: &Incoming, headers: &Headers) {

@@ -78,12 +78,12 @@ impl Books {
         }
     }
 
-    /// Headers that say how much of the speed limits is left.
+    /// Headers that do not depend on who answers: the session, and how much of the speed limits is left.
     pub(super) fn headers(&self) -> Vec<(String, String)> {
-        self.granted
-            .as_ref()
-            .map(|granted| rate::headers(&granted.rates))
-            .unwrap_or_default()
+        let rates = self.granted.iter().flat_map(|granted| rate::headers(&granted.rates));
+        let session = self.asked.session();
+        let session = session.map(|session| ("x-clawrouter-session".to_owned(), session.own_id().to_owned()));
+        session.into_iter().chain(rates).collect()
     }
 
     /// Extends the reservation of a long stream.

@@ -57,6 +57,19 @@ pub struct Session<'a> {
     pub named: bool,
 }
 
+impl<'a> Session<'a> {
+    /// The id as its caller knows it: without the tenant, which is nobody's business but the router's.
+    pub fn own_id(&self) -> &'a str {
+        self.key.split_once('/').map_or(self.key, |(_, id)| id)
+    }
+}
+
+/// The key of a session: its id namespaced by the caller's key, because two keys of one team may use the same id for different
+/// conversations, and one that guesses an id must not learn or move another's pin. A key id holds no slash.
+pub fn session_key(kid: &str, id: &str) -> String {
+    format!("{kid}/{id}")
+}
+
 /// Who answered, as the report of a run tells.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Served {
@@ -157,6 +170,17 @@ mod tests {
             (2, NanoUsd(10), Millis(10), Millis(20))
         );
         assert!(second.decides(false, 10, Millis(1_000_000_000)));
+    }
+
+    #[test]
+    fn a_session_is_its_keys_own_and_is_told_without_it() {
+        for (kid, id) in [("kid1", "s"), ("kid1", "a/b/c"), ("kid2", "/"), ("kid2", "s")] {
+            let key = session_key(kid, id);
+            let session = Session { key: &key, named: true };
+            assert_eq!(session.own_id(), id);
+        }
+        assert_ne!(session_key("kid1", "s"), session_key("kid2", "s"));
+        assert_ne!(session_key("kid1", "x/s"), session_key("kid1x", "s"));
     }
 
     #[test]

@@ -94,3 +94,29 @@ test("a pinned target that fails is left, and the session stays on the next one"
   assert.equal(new Set(served).size, 1);
   assert.notEqual(served[0], first);
 });
+
+test("a session is its key's own, and the header names it as the caller does", async () => {
+  const minted = await router.admin("POST", "keys", { policy: "default" });
+  assert.equal(minted.status, 201, minted.text);
+  const places = new Set();
+  for (const key of [undefined, minted.json.key]) {
+    for (const session_id of ["shared/name", "s2", "s3", "s4", "s5", "s6"]) {
+      const answer = await router.call("/v1/chat/completions", { ...chat("clawrouter/spread"), session_id }, key ? { key } : {});
+      assert.equal(answer.headers["x-clawrouter-session"], session_id);
+      assert.equal(answer.headers["x-clawrouter-pinned"], "0", "the other key's pin is not used");
+      places.add(answer.headers["x-clawrouter-target"]);
+    }
+  }
+  assert.ok(places.size > 1);
+  const unnamed = await ask({});
+  assert.match(unnamed.headers["x-clawrouter-session"], /^[0-9a-f]{64}$/);
+});
+
+test("the same question is explained alike every time", async () => {
+  const explained = new Set();
+  for (let turn = 0; turn < 8; turn += 1) {
+    const { json } = await router.call("/v1/route", { ...chat("clawrouter/spread"), messages: [{ role: "user", content: "explain alike" }] });
+    explained.add(JSON.stringify([json.model, json.fallbacks, json.candidates.map((candidate) => candidate.model)]));
+  }
+  assert.equal(explained.size, 1);
+});

@@ -12,4 +12,5 @@ mod refusals;
 mod scenarios;
 mod tiers;
 mod timers;
+mod told;
 mod world;
