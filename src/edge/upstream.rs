@@ -2,6 +2,7 @@
 
 use crate::catalog::Transport;
 use crate::run::machine::{TransportFault, UpstreamRequest};
+use crate::run::quota;
 use bytes::Bytes;
 use js_sys::{Reflect, Uint8Array};
 use wasm_bindgen::{JsCast, JsValue};
@@ -80,10 +81,11 @@ pub(super) fn open(
 ) -> Result<(Socket, impl Future<Output = Result<Answer, TransportFault>> + use<>), TransportFault> {
     let controller = AbortController::new().map_err(|_| TransportFault::Refused)?;
     let promise = send(env, request, &controller).map_err(|_| TransportFault::Refused)?;
+    let quota_headers = request.quota_headers;
     let answer = async move {
         let response = JsFuture::from(promise).await.map_err(|error| fault_of(&error))?;
         let response: web_sys::Response = response.dyn_into().map_err(|_| TransportFault::Reset)?;
-        answer_of(&response)
+        answer_of(&response, quota_headers)
     };
     Ok((
         Socket {
@@ -114,21 +116,23 @@ fn send(env: &Env, request: &UpstreamRequest, controller: &AbortController) -> R
     fetch.call2(&target, &request.url.expose().into(), &init)?.dyn_into()
 }
 
-fn answer_of(response: &web_sys::Response) -> Result<Answer, TransportFault> {
+fn answer_of(response: &web_sys::Response, quota_headers: bool) -> Result<Answer, TransportFault> {
     let status = response.status();
     // A redirect from a secured endpoint is a login page or a trap: never followed, never shown.
     if (300..400).contains(&status) {
         return Err(TransportFault::Refused);
     }
     let source = response.headers();
-    let wanted = if status < 300 {
-        PASSED_ON_SUCCESS
-    } else {
-        PASSED_HEADERS.len()
+    let (wanted, windows): (_, &[(&str, &str)]) = match (status < 300, quota_headers) {
+        (true, false) => (PASSED_ON_SUCCESS, &[]),
+        (true, true) => (PASSED_ON_SUCCESS, &quota::WINDOWS),
+        (false, _) => (PASSED_HEADERS.len(), &[]),
     };
+    let windows = windows.iter().flat_map(|(left, limit)| [left, limit]);
     let headers = PASSED_HEADERS
         .iter()
         .take(wanted)
+        .chain(windows)
         .filter_map(|name| Some(((*name).to_owned(), source.get(name).ok()??)))
         .collect();
     let body = match response.body() {

@@ -123,6 +123,8 @@ pub struct UpstreamRequest {
     pub headers: Vec<(String, Secret)>,
     /// The body.
     pub body: Bytes,
+    /// True: the rate-limit headers ([`super::quota::WINDOWS`]) of a success are wanted, too, not only those of an error.
+    pub quota_headers: bool,
 }
 
 /// Status and headers of the response to the caller.

@@ -10,6 +10,7 @@ pub mod headers;
 pub mod hedge;
 pub mod machine;
 pub mod policy;
+pub mod quota;
 pub mod random;
 pub mod recover;
 pub mod report;

@@ -67,6 +67,7 @@ pub fn build(call: CallId, shape: &RequestShape<'_>) -> Result<UpstreamRequest, 
         url: Secret::new(url(shape)?),
         headers: headers(shape)?,
         body: body(shape),
+        quota_headers: false,
     })
 }
 
@@ -164,6 +165,7 @@ pub fn listing(call: CallId, provider: &Provider, vault: &Vault) -> Result<Upstr
         url: Secret::new(url),
         headers,
         body: Bytes::new(),
+        quota_headers: false,
     })
 }
 

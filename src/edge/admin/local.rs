@@ -322,6 +322,7 @@ impl Server<'_> {
             url: Secret::new(self.endpoint.join(path)),
             headers,
             body,
+            quota_headers: false,
         }
     }
 }

@@ -4,7 +4,7 @@ use super::candidate::{Candidate, Lane, class_allows};
 use super::leg::{Continues, Deadlines, Leg, LegState};
 use super::{AnswerAs, PassedOver, Run, Waiting, With};
 use crate::catalog::Credential;
-use crate::catalog::document::Transport;
+use crate::catalog::document::{PoolStrategy, Transport};
 use crate::route::health::{FailureClass, Health};
 use crate::route::select::{self, Selection, Want};
 use crate::run::machine::{Action, CallId};
@@ -267,7 +267,7 @@ impl Run {
                 prefill,
             },
         );
-        let Ok(request) = built else {
+        let Ok(mut request) = built else {
             return self.pass_over(
                 PassedOver {
                     candidate: index,
@@ -278,6 +278,7 @@ impl Run {
                 "not_callable",
             );
         };
+        request.quota_headers = self.spreads_by_quota(candidate);
         let estimated = self.input.chain.estimated_input_tokens;
         let p95 = health.ttft_p95(&candidate.target.model.id, estimated);
         let mut deadlines = Deadlines::new(&candidate.target, stream, estimated, p95, now);
@@ -344,6 +345,13 @@ impl Run {
         }
         self.outbox.push_back(Action::Call(Box::new(request)));
         true
+    }
+
+    /// Does the candidate's pool choose by what successes leave of a quota?
+    fn spreads_by_quota(&self, candidate: &Candidate) -> bool {
+        let pool = candidate.target.pool.as_ref();
+        let pool = pool.and_then(|pool| self.input.catalog.pools.get(pool));
+        pool.is_some_and(|pool| pool.strategy == PoolStrategy::MostRemaining)
     }
 
     /// A stream frees its connection slot at the headers and shows early that nothing comes, so it is asked for wherever that is

@@ -7,6 +7,7 @@ use super::stream::StreamReader;
 use crate::route::health::Health;
 use crate::run::classify::{Symptom, header};
 use crate::run::machine::{Action, CallId};
+use crate::run::quota;
 use crate::wire::completion::{Completion, Embeddings};
 use crate::wire::event::FinishReason;
 use crate::wire::{CallKind, Millis, Usage, chat_encode};
@@ -41,7 +42,9 @@ impl Run {
             attempt.status = Some(status);
             attempt.headers_at = Some(now);
         }
-        note_remaining(leg, &headers, now, health);
+        if let (Some(id), Some(left)) = (&leg.dispatch.credential, quota::remaining(&headers)) {
+            health.record_remaining(id, left, now);
+        }
         if !(200..300).contains(&status) {
             leg.state = LegState::Failure {
                 status,
@@ -196,29 +199,4 @@ fn as_events(body: &Bytes, include_usage: bool) -> Option<Bytes> {
     }
     events.extend_from_slice(chat_encode::DONE);
     Some(Bytes::from(events))
-}
-
-/// The smallest share of a quota that the response's headers leave, in thousandths.
-fn note_remaining(leg: &Leg, headers: &[(String, String)], now: Millis, health: &mut Health) {
-    const WINDOWS: [(&str, &str); 4] = [
-        ("x-ratelimit-remaining-requests", "x-ratelimit-limit-requests"),
-        ("x-ratelimit-remaining-tokens", "x-ratelimit-limit-tokens"),
-        (
-            "anthropic-ratelimit-requests-remaining",
-            "anthropic-ratelimit-requests-limit",
-        ),
-        (
-            "anthropic-ratelimit-tokens-remaining",
-            "anthropic-ratelimit-tokens-limit",
-        ),
-    ];
-    let Some(id) = &leg.dispatch.credential else { return };
-    let number = |name: &str| header(headers, name)?.trim().parse::<u64>().ok();
-    let shares = WINDOWS.iter().filter_map(|(left, limit)| {
-        let share = number(left)?.saturating_mul(1000).checked_div(number(limit)?)?;
-        u32::try_from(share.min(1000)).ok()
-    });
-    if let Some(least) = shares.min() {
-        health.record_remaining(id, least, now);
-    }
 }

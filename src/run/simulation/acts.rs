@@ -48,6 +48,8 @@ pub(super) struct Answer {
     pub(super) tools: bool,
     pub(super) reasoning: usize,
     pub(super) seed: usize,
+    /// Further response headers.
+    pub(super) headers: Vec<(&'static str, &'static str)>,
 }
 
 /// What goes wrong inside a stream.
@@ -90,6 +92,7 @@ pub(super) fn answer(tokens: usize) -> Answer {
         tools: false,
         reasoning: 0,
         seed: 0,
+        headers: Vec::new(),
     }
 }
 
@@ -169,13 +172,7 @@ pub(super) fn steps_of(act: &Act, body: &Value, call: CallId, now: Millis) -> Ve
     match act {
         Act::Answer(answer) => answer_steps(answer, body, call),
         Act::Error { status, headers, body } => {
-            let mut all = vec![("content-type".to_owned(), "application/json".to_owned())];
-            all.extend(
-                headers
-                    .iter()
-                    .map(|(name, value)| ((*name).to_owned(), (*value).to_owned())),
-            );
-            whole(call, *status, all, body.to_string())
+            whole(call, *status, headers_of("application/json", headers), body.to_string())
         }
         Act::Raw { content_type, body } => whole(
             call,
@@ -197,6 +194,11 @@ pub(super) fn steps_of(act: &Act, body: &Value, call: CallId, now: Millis) -> Ve
             steps_of(act, body, call, now)
         }
     }
+}
+
+fn headers_of(content_type: &'static str, more: &[(&'static str, &'static str)]) -> Vec<(String, String)> {
+    let all = std::iter::once(("content-type", content_type)).chain(more.iter().copied());
+    all.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
 }
 
 fn whole(call: CallId, status: u16, headers: Vec<(String, String)>, body: String) -> Vec<Step> {
@@ -248,13 +250,13 @@ fn answer_steps(answer: &Answer, body: &Value, call: CallId) -> Vec<Step> {
         steps.extend(whole(
             call,
             200,
-            vec![("content-type".to_owned(), "application/json".to_owned())],
+            headers_of("application/json", &answer.headers),
             json.to_string(),
         ));
         return steps;
     }
     let asked_usage = body["stream_options"]["include_usage"] == true;
-    let headers = vec![("content-type".to_owned(), "text/event-stream".to_owned())];
+    let headers = headers_of("text/event-stream", &answer.headers);
     let mut steps = vec![
         Step::Wait(answer.head),
         Step::Happen(Event::Headers {

@@ -7,6 +7,7 @@ mod fusion;
 mod fuzz;
 mod panel;
 mod pools;
+mod quotas;
 mod recovery;
 mod refusals;
 mod scenarios;

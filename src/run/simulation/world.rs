@@ -7,6 +7,7 @@ use crate::route::health::Health;
 use crate::route::plan::{Chain, Target};
 use crate::run::engine::{AnswerAs, Limits, Run, RunInput};
 use crate::run::machine::{Action, CallId, Event, Machine, ResponseHead, UpstreamRequest};
+use crate::run::quota::WINDOWS;
 use crate::run::report::Report;
 use crate::wire::call::Limits as BodyLimits;
 use crate::wire::{Call, Millis, chat};
@@ -60,6 +61,11 @@ pub(super) struct World {
     pub(super) body: Value,
     pub(super) seed: u64,
     pub(super) timeouts: Value,
+    /// Further fields of every pool.
+    pub(super) pool: Value,
+    /// Requests and tokens a minute of every credential; 0: no limit.
+    pub(super) limits: (u32, u32),
+    pub(super) session: Option<String>,
     /// The caller hangs up so long after its request.
     pub(super) hang_up: Option<Millis>,
     counts: BTreeMap<String, usize>,
@@ -101,6 +107,9 @@ impl World {
             body: json!({"model": "m", "messages": [{"role": "user", "content": "hi"}], "stream": true}),
             seed: 42,
             timeouts: json!({}),
+            pool: json!({}),
+            limits: (0, 0),
+            session: None,
             hang_up: None,
             counts: BTreeMap::new(),
         }
@@ -140,10 +149,11 @@ impl World {
                 "capabilities": spec.capabilities, "context_window": spec.window, "context_variants": spec.variants,
                 "max_output_tokens": 4096,
             }));
-            document["pools"]
-                .as_array_mut()
+            let mut pool = json!({"id": spec.name, "discover": "X_API_KEY"});
+            pool.as_object_mut()
                 .unwrap()
-                .push(json!({"id": spec.name, "discover": "X_API_KEY"}));
+                .extend(self.pool.as_object().unwrap().clone());
+            document["pools"].as_array_mut().unwrap().push(pool);
             let credentials = spec.keys.iter().map(|key| Credential {
                 label: (*key).to_owned(),
                 id: CredentialId(format!("{}-{key}", spec.name)),
@@ -151,8 +161,8 @@ impl World {
                 weight: 1,
                 quota_group: spec.quota_group.map(str::to_owned),
                 models: vec!["*".to_owned()],
-                rpm: 0,
-                tpm: 0,
+                rpm: self.limits.0,
+                tpm: self.limits.1,
             });
             vault
                 .pools
@@ -243,7 +253,7 @@ impl World {
             catalog: Arc::new(catalog),
             vault: Arc::new(vault),
             request_id: "req-1".to_owned(),
-            session: None,
+            session: self.session.clone(),
             route: None,
             strategy: "route",
             pinned: false,
@@ -388,7 +398,18 @@ impl World {
         for step in steps_of(&act, &body, request.call, self.now) {
             match step {
                 Step::Wait(time) => at = at.plus(time),
-                Step::Happen(event) => {
+                Step::Happen(mut event) => {
+                    // As the shell does: a success is read for these only where the pool asks for them.
+                    if let Event::Headers {
+                        status: 200..300,
+                        headers,
+                        ..
+                    } = &mut event
+                        && !request.quota_headers
+                    {
+                        let quota = |name: &str| WINDOWS.iter().any(|(left, limit)| name == *left || name == *limit);
+                        headers.retain(|(name, _)| !quota(name));
+                    }
                     *order += 1;
                     queue.push(Scheduled {
                         at,

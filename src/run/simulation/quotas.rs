@@ -1,0 +1,87 @@
+//! What keys may still spend: headers of quotas, local limits a minute.
+
+use super::acts::{Act, Answer, answer, ok};
+use super::world::{START, TargetSpec, World, target};
+use crate::catalog::CredentialId;
+use crate::wire::Millis;
+use serde_json::json;
+use std::collections::BTreeSet;
+
+fn pool(strategy: &str) -> World {
+    let spec = TargetSpec {
+        keys: vec!["k1", "k2"],
+        ..target("p")
+    };
+    let mut world = World::new(vec![spec, target("f")]).act("f", [ok(3)]);
+    world.pool = json!({"strategy": strategy, "sticky": "none"});
+    world
+}
+
+/// An answer after which so many of a hundred requests are left.
+fn leaves(left: &'static str) -> Act {
+    Act::Answer(Answer {
+        headers: vec![
+            ("x-ratelimit-limit-requests", "100"),
+            ("x-ratelimit-remaining-requests", left),
+            ("x-ratelimit-limit-tokens", "1000"),
+            ("x-ratelimit-remaining-tokens", "999"),
+        ],
+        ..answer(3)
+    })
+}
+
+#[test]
+fn most_remaining_learns_from_successes() {
+    for stream in [true, false] {
+        let mut world = pool("most_remaining")
+            .streaming(stream)
+            .act("p/k1", [leaves("60"), leaves("5"), leaves("90")])
+            .act("p/k2", [leaves("50"), leaves("40"), leaves("30")]);
+        // Nothing is known: one is drawn. Then the other, of which nothing is known yet, then always the fuller one.
+        let mut path: Vec<String> = (0..2).map(|_| world.request().path()).collect();
+        path.sort_unstable();
+        assert_eq!(path, ["p/k1", "p/k2"], "{stream}");
+        let path: Vec<String> = (0..4).map(|_| world.request().path()).collect();
+        assert_eq!(path, ["p/k1", "p/k2", "p/k2", "p/k2"], "60 > 50, then 5 < 50, 40, 30");
+        // After a minute the figures say nothing any more: both are drawn again.
+        let mut world = world.act("p/k1", [ok(3)]).act("p/k2", [ok(3)]);
+        world.now = world.now.plus(Millis(60_000));
+        let drawn: BTreeSet<String> = (0..16)
+            .map(|seed| {
+                world.seed = seed;
+                world.request().path()
+            })
+            .collect();
+        assert_eq!(drawn.len(), 2, "{drawn:?}");
+    }
+}
+
+#[test]
+fn other_strategies_do_not_pay_for_these_headers() {
+    for strategy in ["fill_first", "round_robin", "random", "least_used"] {
+        let mut world = pool(strategy).act("p", [leaves("60")]);
+        world.request();
+        for key in ["p-k1", "p-k2"] {
+            let stats = world.health.credential(&CredentialId(key.to_owned()));
+            assert_eq!(stats.and_then(|stats| stats.remaining), None, "{strategy}");
+        }
+    }
+}
+
+#[test]
+fn a_key_that_has_spent_its_minute_is_left_alone() {
+    let mut world = pool("fill_first").act("p", [ok(3)]);
+    world.limits = (3, 0);
+    let path: Vec<String> = (0..8).map(|_| world.request().path()).collect();
+    assert_eq!(path[..3], ["p/k1", "p/k1", "p/k1"]);
+    assert_eq!(path[3..6], ["p/k2", "p/k2", "p/k2"]);
+    assert_eq!(path[6..], ["f/k1", "f/k1"], "both are spent: the fallback");
+    world.now = START.plus(Millis(180_000));
+    assert_eq!(world.request().path(), "p/k1");
+    // By tokens, too; a request that is larger than the whole limit still gets its turn on a fresh key.
+    let mut world = pool("fill_first").act("p", [ok(3)]);
+    world.limits = (0, 1_000);
+    world.estimated = 700;
+    let path: Vec<String> = (0..3).map(|_| world.request().path()).collect();
+    assert_eq!(path, ["p/k1", "p/k2", "f/k1"]);
+}
