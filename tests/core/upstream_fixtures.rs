@@ -56,6 +56,7 @@ fn verdict(fixture: &Value) -> Verdict {
         estimated_input_tokens: fixture["estimated_tokens"].as_u64().unwrap_or(ESTIMATED_TOKENS),
         window: Some(1_000_000),
         on_larger_tier: true,
+        refuses_long_ones: false,
         now: NOW,
     };
     classify(&symptom, &circumstances)

@@ -7,6 +7,9 @@ use crate::wire::Millis;
 /// First life of a learned ceiling (resilience.md 2.8).
 const CEILING_LIFE: Millis = Millis(600_000);
 
+/// First life of a ceiling that is only suspected: as long as its evidence is fresh.
+const SUSPICION_LIFE: Millis = Millis(60_000);
+
 /// Longest life of a learned ceiling.
 const CEILING_LIFE_MAX: Millis = Millis(6 * 3_600_000);
 
@@ -46,12 +49,34 @@ impl Health {
 
     /// Remembers a ceiling; learning it again doubles its life.
     pub fn learn_ceiling(&mut self, model: &ModelId, credential: Option<&CredentialId>, tokens: u64, now: Millis) {
+        self.keep_ceiling(model, credential, tokens, CEILING_LIFE, now);
+    }
+
+    /// Remembers for a minute a ceiling that nobody named; suspecting it again doubles that.
+    pub(super) fn suspect_ceiling(
+        &mut self,
+        model: &ModelId,
+        credential: Option<&CredentialId>,
+        tokens: u64,
+        now: Millis,
+    ) {
+        self.keep_ceiling(model, credential, tokens, SUSPICION_LIFE, now);
+    }
+
+    fn keep_ceiling(
+        &mut self,
+        model: &ModelId,
+        credential: Option<&CredentialId>,
+        tokens: u64,
+        first_life: Millis,
+        now: Millis,
+    ) {
         self.make_room(now);
         let key = HealthKey::Ceiling(credential.cloned(), model.clone());
         let life = match self.ceilings.get(&key) {
             // A life that ended long ago was a different plan.
             Some(old) if now.since(old.until) < old.life => Millis(old.life.0.saturating_mul(2)).min(CEILING_LIFE_MAX),
-            _ => CEILING_LIFE,
+            _ => first_life,
         };
         let ceiling = Ceiling {
             tokens,

@@ -10,6 +10,7 @@ pub mod gate;
 pub mod hub;
 mod memo;
 pub mod report;
+mod sizes;
 pub mod stats;
 #[cfg(test)]
 mod tests;
@@ -60,6 +61,8 @@ pub struct Failure {
     pub hint: Option<Millis>,
     /// Context tokens that this credential or target evidently takes: min(limit in the message, 95 % of the estimate).
     pub ceiling: Option<u64>,
+    /// True: nobody said that the length is the reason; the ceiling is believed only as long as the evidence is fresh.
+    pub suspected: bool,
     /// False: the same target will be tried again at once, so its breaker stays as it is.
     pub gave_up: bool,
     /// True: no other usable credential and no further target.
@@ -163,15 +166,21 @@ impl Health {
                 return;
             }
         }
+        if matches!(class, FailureClass::RateLimit | FailureClass::LongContext429)
+            && let Some(id) = &dispatch.credential
+        {
+            let sizes = &mut self.credential_stats(id, now).sizes;
+            sizes.note_refused(&dispatch.target, dispatch.estimated_tokens, now);
+        }
         if rule.level == Level::Ceiling {
             if let Some(tokens) = failure.ceiling {
                 let by_credential = class == FailureClass::LongContext429;
-                self.learn_ceiling(
-                    &dispatch.target,
-                    dispatch.credential.as_ref().filter(|_| by_credential),
-                    tokens,
-                    now,
-                );
+                let credential = dispatch.credential.as_ref().filter(|_| by_credential);
+                if failure.suspected {
+                    self.suspect_ceiling(&dispatch.target, credential, tokens, now);
+                } else {
+                    self.learn_ceiling(&dispatch.target, credential, tokens, now);
+                }
             }
             return;
         }
@@ -203,7 +212,11 @@ impl Health {
             stats.window.add(false, now);
         }
         if let Some(id) = &dispatch.credential {
-            self.credential_stats(id, now).last_ok_at = Some(now);
+            let stats = self.credential_stats(id, now);
+            stats.last_ok_at = Some(now);
+            stats
+                .sizes
+                .note_passed(&dispatch.target, dispatch.estimated_tokens, now);
         }
         if self.cooldowns.is_empty() {
             return;

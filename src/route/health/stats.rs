@@ -227,6 +227,8 @@ pub struct CredentialStats {
     pub minute: Minute,
     /// Smallest share of quota left by the last headers, in thousandths, and when that was read.
     pub remaining: Option<(u32, Millis)>,
+    /// Lengths of request that passed and were refused lately.
+    pub sizes: super::sizes::Sizes,
     /// Last success.
     pub last_ok_at: Option<Millis>,
     /// Last use, for eviction.

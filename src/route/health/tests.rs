@@ -35,6 +35,7 @@ fn failed(class: FailureClass) -> Failure {
         class,
         hint: None,
         ceiling: None,
+        suspected: false,
         gave_up: true,
         sole: false,
         jitter: 0.0,

@@ -91,6 +91,7 @@ impl World {
             class,
             hint: hint.map(Millis),
             ceiling: Some(50),
+            suspected: false,
             gave_up: true,
             sole: false,
             jitter: 0.0,

@@ -162,6 +162,7 @@ impl Deployment {
             class,
             hint: hint.map(Millis),
             ceiling: None,
+            suspected: false,
             gave_up: true,
             sole: false,
             jitter: 0.0,

@@ -59,6 +59,8 @@ pub struct Circumstances {
     pub window: Option<u64>,
     /// True when the request runs on a larger context tier than the lowest.
     pub on_larger_tier: bool,
+    /// True when this credential has lately refused another request of about this length and taken one less than half as long.
+    pub refuses_long_ones: bool,
     /// Now.
     pub now: Millis,
 }
@@ -74,6 +76,8 @@ pub struct Verdict {
     pub hint: Option<Millis>,
     /// The upstream said `x-should-retry: false`.
     pub retry_forbidden: bool,
+    /// The class is a conclusion from earlier requests; nobody said it.
+    pub suspected: bool,
     /// Token limit named by the upstream.
     pub limit_tokens: Option<u64>,
     /// Tokens that the upstream counted in this request.
@@ -187,6 +191,7 @@ fn plain(class: FailureClass) -> Verdict {
         status: None,
         hint: None,
         retry_forbidden: false,
+        suspected: false,
         limit_tokens: None,
         requested_tokens: None,
         param: None,
@@ -207,8 +212,15 @@ fn from_facts(
         circumstances,
     };
     let class = tables::first_match(&evidence);
+    // 2.8 (e): only where nothing else explains the 429. One that names a time is believed: waiting helps.
+    let suspected = class == FailureClass::RateLimit
+        && status == Some(429)
+        && evidence.hint.is_none()
+        && circumstances.refuses_long_ones;
+    let class = if suspected { FailureClass::LongContext429 } else { class };
     Verdict {
         class,
+        suspected,
         status,
         // A daily quota does not come back in the seconds that a per-minute field names.
         hint: evidence

@@ -12,6 +12,7 @@ fn circumstances(estimated: u64) -> Circumstances {
         estimated_input_tokens: estimated,
         window: Some(200_000),
         on_larger_tier: false,
+        refuses_long_ones: false,
         now: NOW,
     }
 }
@@ -311,5 +312,49 @@ proptest! {
         for _ in 0..depth { body = json!({"error": body, "metadata": {"raw": body.to_string()}, "details": [body]}); if body.to_string().len() > 20_000 { break } }
         let facts = ErrorFacts::read(body.to_string().as_bytes());
         prop_assert!(facts.message.len() <= 8 * 1024 + 64);
+    }
+}
+
+#[test]
+fn a_429_without_a_reason_is_explained_by_what_came_before() {
+    // (status, headers, message, other requests tell, class, suspected)
+    let retry: &[(&str, &str)] = &[("retry-after", "2")];
+    let empty: &[(&str, &str)] = &[
+        ("x-ratelimit-remaining-requests", "0"),
+        ("x-ratelimit-reset-requests", "1s"),
+    ];
+    let cases: [(u16, &[(&str, &str)], &str, bool, C, bool); 7] = [
+        (429, &[], "slow down", true, C::LongContext429, true),
+        (429, &[], "slow down", false, C::RateLimit, false),
+        (429, retry, "slow down", true, C::RateLimit, false),
+        (429, empty, "slow down", true, C::RateLimit, false),
+        (429, &[], "try again in 3s", true, C::RateLimit, false),
+        (
+            429,
+            &[],
+            "The service is temporarily overloaded.",
+            true,
+            C::Overloaded,
+            false,
+        ),
+        (429, &[], "insufficient_quota", true, C::Billing, false),
+    ];
+    for (status, headers, message, refuses_long_ones, class, suspected) in cases {
+        let headers: Vec<(String, String)> = headers
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect();
+        let body = json!({"error": {"message": message, "code": message}}).to_string();
+        let symptom = Symptom::Http {
+            status,
+            headers: &headers,
+            body: body.as_bytes(),
+        };
+        let circumstances = Circumstances {
+            refuses_long_ones,
+            ..circumstances(50_000)
+        };
+        let verdict = classify(&symptom, &circumstances);
+        assert_eq!((verdict.class, verdict.suspected), (class, suspected), "{message}");
     }
 }

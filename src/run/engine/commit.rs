@@ -115,6 +115,7 @@ impl Run {
             class,
             hint: verdict.hint,
             ceiling: None,
+            suspected: false,
             gave_up: true,
             sole: !self.further_target(
                 After {

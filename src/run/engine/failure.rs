@@ -95,7 +95,7 @@ impl Run {
 
     /// A call has failed. Its leg is no longer among the run's.
     pub(super) fn failed(&mut self, leg: Leg, symptom: &Symptom<'_>, now: Millis, health: &mut Health) {
-        let verdict = classify(symptom, &self.circumstances(leg.candidate, now));
+        let verdict = classify(symptom, &self.circumstances(&leg, now, health));
         if let Some(attempt) = self.report.attempts.get_mut(leg.attempt) {
             attempt.ended = Some(now);
             attempt.status = verdict.status.or(attempt.status);
@@ -122,10 +122,14 @@ impl Run {
         }
     }
 
-    fn circumstances(&self, candidate: usize, now: Millis) -> Circumstances {
-        let candidate = self.candidates.get(candidate);
+    fn circumstances(&self, leg: &Leg, now: Millis, health: &Health) -> Circumstances {
+        let candidate = self.candidates.get(leg.candidate);
+        let estimated = self.input.chain.estimated_input_tokens;
+        let credential = leg.dispatch.credential.as_ref();
         Circumstances {
-            estimated_input_tokens: self.input.chain.estimated_input_tokens,
+            estimated_input_tokens: estimated,
+            refuses_long_ones: credential
+                .is_some_and(|id| health.refuses_long_ones(id, &leg.dispatch.target, estimated, now)),
             window: candidate.and_then(super::Candidate::window),
             on_larger_tier: candidate.is_some_and(super::Candidate::on_larger_tier),
             now,
@@ -149,6 +153,7 @@ impl Run {
             class: verdict.class,
             hint: verdict.hint,
             ceiling,
+            suspected: verdict.suspected,
             gave_up: !matches!(step, Step::Again(_)),
             sole,
             jitter: self.random.unit(),

@@ -3,6 +3,7 @@
 use super::acts::{error, limited, ok, text};
 use super::world::{TargetSpec, World, target};
 use crate::catalog::document::ContextDowngrade;
+use crate::wire::Millis;
 use serde_json::json;
 
 fn long_context() -> TargetSpec {
@@ -187,4 +188,43 @@ fn old_turns_are_left_out_only_where_the_route_allows_it() {
             assert_eq!((story.status(), story.calls.len()), (400, 1));
         }
     }
+}
+
+#[test]
+fn refusals_of_long_requests_between_short_successes_are_about_length() {
+    let mute = || error(429, "slow down", "");
+    let spec = TargetSpec {
+        window: Some(128_000),
+        ..target("p")
+    };
+    let mut world = World::new(vec![spec, target("f")]).act("f", [ok(20)]);
+    // A short one passes; then long ones are refused without a word why.
+    world = world.act("p", [ok(20), mute()]);
+    assert_eq!(world.request().path(), "p/k1");
+    world.estimated = 60_000;
+    let story = world.request();
+    assert_eq!(story.path(), "p/k1 p/k1 f/k1", "the second refusal explains both");
+    let classes: Vec<&str> = story.report.attempts[..2]
+        .iter()
+        .map(|a| a.class.unwrap().as_str())
+        .collect();
+    assert_eq!(classes, ["rate_limit", "long_context_429"]);
+    // Learned for as long as the evidence is fresh: long requests go past, short ones do not.
+    world = world.act("p", [ok(20)]);
+    world.now = world.now.plus(Millis(20_000));
+    assert_eq!(world.request().path(), "f/k1");
+    world.estimated = 100;
+    assert_eq!(world.request().path(), "p/k1");
+    world.estimated = 60_000;
+    world.now = world.now.plus(Millis(60_000));
+    assert_eq!(world.request().path(), "p/k1");
+    // A refusal that names a time is what it says.
+    let mut world = World::pf().act("p", [ok(20), limited("30")]).act("f", [ok(20)]);
+    world.request();
+    world.estimated = 60_000;
+    assert_eq!(world.request().path(), "p/k1 f/k1");
+    world.now = world.now.plus(Millis(40_000));
+    world = world.act("p", [limited("30")]);
+    let story = world.request();
+    assert_eq!(story.report.attempts[0].class.unwrap().as_str(), "rate_limit");
 }
