@@ -13,6 +13,7 @@ use worker::Env;
 const PULL_EVERY: Millis = Millis(5_000);
 
 thread_local! {
+    static ISOLATE: u64 = clock::seed();
     static VISIT: Cell<Visit> = const { Cell::new(Visit { at: Millis(0), version: 0, under_way: false }) };
 }
 
@@ -40,11 +41,15 @@ pub(super) async fn exchange(env: Env) {
         facts,
         since: visit.version,
         revision: isolate::revision(),
+        isolate: Some(ISOLATE.with(|isolate| *isolate)),
     };
     let reply: Result<HubReply, _> = client::call(&env, config::HEALTH_HUB, HUB, "/report", &report).await;
     let version = reply.as_ref().map_or(visit.version, |reply| reply.version);
     if let Ok(reply) = reply {
-        isolate::with_health(|health| health.merge(&reply.facts, clock::now()));
+        isolate::with_health(|health| {
+            health.merge(&reply.facts, clock::now());
+            health.record_isolates(reply.isolates, clock::now());
+        });
     }
     VISIT.set(Visit {
         at: now,

@@ -9,6 +9,12 @@ use std::collections::BTreeMap;
 /// Most facts that the hub keeps.
 const MAX_KEPT: usize = super::MAX_ENTRIES;
 
+/// An isolate that was not heard of for this long takes no part any more; one with traffic reports every five seconds.
+const ALIVE: Millis = Millis(60_000);
+
+/// Most isolates that are counted.
+const MAX_ISOLATES: usize = 4096;
+
 /// What an isolate sends.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -22,6 +28,9 @@ pub struct HubReport {
     /// The catalog revision that it works with.
     #[serde(default)]
     pub revision: Option<u64>,
+    /// A number that the isolate drew for itself; `None`: it is not counted.
+    #[serde(default)]
+    pub isolate: Option<u64>,
 }
 
 /// What the hub answers.
@@ -31,6 +40,9 @@ pub struct HubReply {
     pub version: u64,
     /// News of others since then.
     pub facts: Vec<HealthFact>,
+    /// Isolates with traffic, the asking one included; 0: not known.
+    #[serde(default)]
+    pub isolates: u32,
 }
 
 /// Everything the hub knows.
@@ -42,11 +54,14 @@ pub struct HubState {
     revision: Option<u64>,
     #[serde(skip)]
     newest: BTreeMap<HealthKey, u64>,
+    #[serde(skip)]
+    isolates: BTreeMap<u64, Millis>,
 }
 
 impl HubState {
     /// Takes a report and answers it.
     pub fn report(&mut self, report: &HubReport, now: Millis) -> HubReply {
+        let isolates = self.count(report.isolate, now);
         self.note_revision(report.revision, now);
         let before = self.version;
         for fact in report.facts.iter().take(MAX_FACTS) {
@@ -67,6 +82,7 @@ impl HubState {
             .filter(|_| cut)
             .map_or(self.version, |(version, _)| **version);
         HubReply {
+            isolates,
             version,
             facts: news.into_iter().map(|(_, fact)| fact.clone()).collect(),
         }
@@ -89,6 +105,17 @@ impl HubState {
             news: News::Cleared,
             set_at: now,
         });
+    }
+
+    /// How many isolates share what local limits allow.
+    fn count(&mut self, isolate: Option<u64>, now: Millis) -> u32 {
+        self.isolates.retain(|_, seen| now.since(*seen) < ALIVE);
+        if let Some(isolate) = isolate
+            && (self.isolates.len() < MAX_ISOLATES || self.isolates.contains_key(&isolate))
+        {
+            self.isolates.insert(isolate, now);
+        }
+        u32::try_from(self.isolates.len()).unwrap_or(u32::MAX)
     }
 
     /// The newest catalog revision that an isolate works with.
@@ -188,7 +215,7 @@ mod tests {
             &HubReport {
                 facts,
                 since,
-                revision: None,
+                ..HubReport::default()
             },
             Millis(now),
         )
@@ -248,7 +275,7 @@ mod tests {
             let told_by = |revision, facts| HubReport {
                 facts,
                 revision,
-                since: 0,
+                ..HubReport::default()
             };
             hub.report(&told_by(known, vec![broken(class)]), Millis(10_000));
             hub.report(&told_by(told, vec![]), Millis(11_000));
@@ -259,6 +286,36 @@ mod tests {
             );
             assert_eq!(hub.revision(), known.max(told));
         }
+    }
+
+    #[test]
+    fn isolates_with_traffic_are_counted() {
+        let mut hub = HubState::default();
+        // (isolate, at, counted)
+        for (isolate, at, counted) in [
+            (None, 0, 0),
+            (Some(1), 0, 1),
+            (Some(1), 5_000, 1),
+            (Some(2), 10_000, 2),
+            (Some(3), 64_999, 3),
+            (Some(3), 65_000, 2),
+            (None, 70_000, 1),
+            (Some(1), 200_000, 1),
+        ] {
+            let report = HubReport {
+                isolate,
+                ..HubReport::default()
+            };
+            assert_eq!(hub.report(&report, Millis(at)).isolates, counted, "{isolate:?} at {at}");
+        }
+        for isolate in 0..10_000 {
+            let report = HubReport {
+                isolate: Some(isolate),
+                ..HubReport::default()
+            };
+            hub.report(&report, Millis(200_001));
+        }
+        assert!(hub.isolates.len() <= MAX_ISOLATES);
     }
 
     #[test]

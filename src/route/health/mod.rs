@@ -35,6 +35,9 @@ const MAX_STATS: usize = 1024;
 /// Give-ups in a row that open the breaker of a sole target (resilience.md 2.6).
 const SOLE_GIVE_UPS: u32 = 5;
 
+/// How long the hub's count of isolates is believed.
+const PEERS_FRESH: Millis = Millis(60_000);
+
 /// What was sent where with which credential. Travels with the attempt; only it is used for attribution.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Dispatch {
@@ -82,6 +85,7 @@ pub struct Health {
     credentials: BTreeMap<CredentialId, CredentialStats>,
     turns: BTreeMap<PoolId, BTreeMap<CredentialId, i64>>,
     transitions: Vec<HealthFact>,
+    peers: Option<(u32, Millis)>,
     seed: u64,
 }
 
@@ -268,6 +272,18 @@ impl Health {
     /// The last response's rate-limit headers left this share of the quota, in thousandths.
     pub fn record_remaining(&mut self, id: &CredentialId, thousandths: u32, now: Millis) {
         self.credential_stats(id, now).remaining = Some((thousandths.min(1000), now));
+    }
+
+    /// The hub counted so many isolates with traffic.
+    pub fn record_isolates(&mut self, isolates: u32, now: Millis) {
+        self.peers = (isolates > 0).then_some((isolates, now));
+    }
+
+    /// How many isolates share a credential's local limits. One, as long as the hub is away: a limit that is too generous for a while
+    /// ends in a 429 that is survived, one that is too tight in requests that fail for nothing.
+    pub fn isolates(&self, now: Millis) -> u32 {
+        let told = self.peers.filter(|(_, at)| now.since(*at) < PEERS_FRESH);
+        told.map_or(1, |(isolates, _)| isolates)
     }
 
     /// Figures of a target, when it was ever called.

@@ -239,16 +239,19 @@ fn member(credential: &Credential, want: &Want) -> bool {
     allowed && serves
 }
 
-/// When the local bucket has room again; `None`: it has room now.
+/// When the local bucket (this isolate's share of the credential's limits a minute) has room again; `None`: it has room now.
 fn bucket_free_at(credential: &Credential, health: &Health, want: &Want) -> Option<Millis> {
     if credential.rpm == 0 && credential.tpm == 0 {
         return None;
     }
     let (requests, tokens) = health.credential(&credential.id)?.minute.used_thousandths(want.now);
+    let isolates = u64::from(health.isolates(want.now));
+    // An isolate that has used nothing may always send one request: a share below one is no prohibition.
     let over = |limit: u32, used: u64, wanted: u64| {
         limit > 0
             && used > 0
-            && used.saturating_add(wanted.saturating_mul(1000)) > u64::from(limit).saturating_mul(1000)
+            && used.saturating_add(wanted.saturating_mul(1000))
+                > u64::from(limit).saturating_mul(1000) / isolates.max(1)
     };
     // The sliding minute empties by the second.
     (over(credential.rpm, requests, 1) || over(credential.tpm, tokens, want.estimated_tokens))

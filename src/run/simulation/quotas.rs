@@ -85,3 +85,23 @@ fn a_key_that_has_spent_its_minute_is_left_alone() {
     let path: Vec<String> = (0..3).map(|_| world.request().path()).collect();
     assert_eq!(path, ["p/k1", "p/k2", "f/k1"]);
 }
+
+#[test]
+fn isolates_share_what_a_key_allows() {
+    // (isolates, requests of one minute that this isolate sends with the limited key)
+    for (isolates, sent) in [(0, 12), (1, 12), (2, 6), (4, 3), (5, 2), (40, 1)] {
+        let mut world = pool("fill_first").act("p", [ok(3)]);
+        world.limits = (12, 0);
+        world.health.record_isolates(isolates, world.now);
+        let path: Vec<String> = (0..30).map(|_| world.request().path()).collect();
+        let by_first = path.iter().filter(|who| *who == "p/k1").count();
+        assert_eq!(by_first, sent, "{isolates} isolates");
+    }
+    // The hub is away: what it said is forgotten, and the whole limit is this isolate's.
+    let mut world = pool("fill_first").act("p", [ok(3)]);
+    world.limits = (12, 0);
+    world.health.record_isolates(40, world.now);
+    world.now = world.now.plus(Millis(60_000));
+    let path: Vec<String> = (0..12).map(|_| world.request().path()).collect();
+    assert!(path.iter().all(|who| who == "p/k1"), "{path:?}");
+}
