@@ -11,6 +11,7 @@ mod policy;
 mod pool;
 mod provider;
 mod route;
+mod route_form;
 mod set;
 mod settings;
 

@@ -4,43 +4,36 @@ use crate::catalog::{ContextVariant, ModelId, PoolId, RouteId};
 use crate::wire::Millis;
 use serde::{Deserialize, Serialize};
 
-/// A route document (resilience.md 2.1).
+/// A route document (resilience.md 2.1), defaults filled in. What may be written is `route_form`'s business.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(try_from = "super::route_form::RouteForm")]
 pub struct Route {
     /// Id.
     pub id: RouteId,
     /// 1 to 16 targets; lower `order` first, weighted within one order.
     pub targets: Vec<RouteTarget>,
     /// Models to try only when a request does not fit a target's window.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub context_targets: Vec<ModelId>,
     /// Models to try only after a content-policy refusal.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub content_policy_targets: Vec<ModelId>,
     /// How often and how long.
-    #[serde(default)]
     pub retry: Retry,
     /// Context tier downgrade on 429.
-    #[serde(default)]
     pub adaptive_context_downgrade: ContextDowngrade,
     /// May old turns be trimmed as the last context transform? Opt-in.
-    #[serde(default)]
     pub trim: bool,
     /// May a stream cut after its commit be continued?
-    #[serde(default = "super::provider::enabled")]
     pub stream_recovery: bool,
     /// Caller-fault classes that nevertheless fall back.
-    #[serde(default)]
     pub fallback_on: FallbackOn,
     /// A second call when the first is slow to say anything.
-    #[serde(default)]
     pub hedge: Hedge,
     /// Of the whole request.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub deadline_ms: Option<Millis>,
     /// False: as if it did not exist.
-    #[serde(default = "super::provider::enabled")]
     pub enabled: bool,
 }
 
