@@ -1,7 +1,7 @@
 //! What will be tried, in which order, within which bounds. Made by [`super`], executed by room `run`.
 
 use crate::catalog::{
-    ContextVariant, FusionProfile, Model, ModelId, NanoUsd, PoolId, Provider, RouteId,
+    ContextVariant, FusionProfile, Model, ModelId, NanoUsd, PoolId, Provider, ProviderId, RouteId,
     document::{ContextDowngrade, FallbackOn, Hedge, Retry},
 };
 use crate::wire::{CallKind, Millis};
@@ -93,6 +93,8 @@ pub struct Chain {
     pub estimated_input_tokens: u64,
     /// Label of the credential that a pin asks for on the first target.
     pub pinned_credential: Option<String>,
+    /// Who wrote the answers that the conversation carries: whom the session's pin names, else the primary's provider.
+    pub issuer: Option<ProviderId>,
     /// Targets that were skipped without a call: model id and reason code.
     pub skipped: Vec<(String, String)>,
 }

@@ -13,7 +13,7 @@ use super::select::{Want, availability};
 use super::{dice, fusion_planner};
 use crate::access::Grant;
 use crate::catalog::document::{ContextDowngrade, FallbackOn, Hedge, Retry};
-use crate::catalog::{Model, ModelId, NanoUsd, Route};
+use crate::catalog::{Model, ModelId, NanoUsd, ProviderId, Route};
 use crate::wire::{Call, Millis};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -270,11 +270,22 @@ impl Draft<'_> {
             hedge: route.map_or_else(Hedge::default, |route| route.hedge),
             estimated_input_tokens: self.estimate.typical,
             pinned_credential,
+            issuer: self.issuer(&sorted),
             skipped: skipped
                 .map(|(model, refusal)| (model.clone(), refusal.code.as_str().to_owned()))
                 .collect(),
             targets: sorted.ready.into_iter().map(|ready| ready.target).collect(),
         }
+    }
+
+    /// Whose answers the conversation carries, as far as anybody can tell.
+    fn issuer(&self, sorted: &Sorted) -> Option<ProviderId> {
+        let pin = self.hints.pin.filter(|pin| pin.route == self.call.model);
+        let before = pin.and_then(|pin| self.world.catalog.model(pin.target.as_str()));
+        let primary = || sorted.ready.iter().min_by_key(|ready| ready.target.index);
+        before
+            .map(|model| model.provider.clone())
+            .or_else(|| primary().map(|ready| ready.target.provider.id.clone()))
     }
 
     fn side_lane(&self, models: &[ModelId], main: &Sorted) -> Sorted {

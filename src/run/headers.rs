@@ -76,6 +76,9 @@ fn trace(attempts: &[Attempt]) -> String {
         if let Some(class) = attempt.class {
             let _ = write!(text, ".{}", FailureClass::as_str(class));
         }
+        if attempt.state_left_out {
+            text.push_str(",state-left-out");
+        }
         if let Some(delay) = attempt.delay.filter(|delay| delay.0 > 0) {
             let _ = write!(text, ",w{}", delay.0);
         }

@@ -135,6 +135,8 @@ pub struct Attempt {
     pub last_resort: bool,
     /// Continues a cut stream.
     pub recovery: bool,
+    /// Thinking signatures and encrypted reasoning of another provider were left out of its request.
+    pub state_left_out: bool,
     /// Context tier used, tokens of input, when the target has tiers.
     pub tier: Option<u64>,
     /// Price of the target, for settlement.

@@ -9,6 +9,7 @@ use crate::catalog::{ContextVariant, Credential, Provider, Secret, Vault, vault}
 use crate::route::Target;
 use crate::wire::json::{self, Edit};
 use crate::wire::pattern;
+use crate::wire::session::sha256_hex;
 use crate::wire::upstream_body::BodyChanges;
 use crate::wire::{Call, CallKind};
 use bytes::Bytes;
@@ -34,6 +35,10 @@ pub struct RequestShape<'a> {
     pub adjust: &'a [(String, Option<String>)],
     /// Begin of an answer that the model shall continue.
     pub prefill: Option<&'a str>,
+    /// Session key, namespaced by tenant: by its hash the provider finds its prompt cache again, if its document says where.
+    pub session: Option<&'a str>,
+    /// Another provider wrote the answers that the conversation carries: what only that one can read is left out.
+    pub foreign: bool,
 }
 
 /// Why no request can be built. Planning excludes such targets; should one come here it is passed over.
@@ -76,6 +81,10 @@ pub fn body(shape: &RequestShape<'_>) -> Bytes {
     let call = shape.call;
     let upstream = upstream_name(shape);
     let mut edits = Vec::new();
+    // First, so that a rule or a refusal that names the field overrules it.
+    if let Some((name, value)) = cache_field(shape) {
+        edits.push(Edit::Set(name.to_owned(), json::quote(&value)));
+    }
     if let Some(limit) = shape.max_output_tokens {
         let written = ["max_completion_tokens", "max_tokens"]
             .into_iter()
@@ -121,7 +130,29 @@ pub fn body(shape: &RequestShape<'_>) -> Bytes {
         keep_fields: &[],
         edits: &edits,
         messages: &continued,
+        without_provider_state: shape.foreign,
     })
+}
+
+/// The body field that names the prompt cache, where the provider takes one and the caller wrote none.
+fn cache_field<'a>(shape: &RequestShape<'a>) -> Option<(&'a str, String)> {
+    let field = shape.target.provider.cache_hint.as_ref()?.field.as_deref()?;
+    let wanted = shape.call.kind == CallKind::Chat && json::find(&shape.call.fields, field).is_none();
+    let value = cache_name(shape).filter(|_| wanted)?;
+    Some((field, value))
+}
+
+/// What calls of one session share at one provider: a hash, so that neither keys nor ids of callers leave, and no two providers can
+/// compare notes. 32 characters: OpenAI takes at most 64.
+fn cache_name(shape: &RequestShape<'_>) -> Option<String> {
+    let session = shape.session?.as_bytes();
+    let hash = sha256_hex(&[
+        b"cache-hint\n",
+        shape.target.provider.id.as_str().as_bytes(),
+        b"\n",
+        session,
+    ]);
+    hash.get(..32).map(str::to_owned)
 }
 
 fn upstream_name<'a>(shape: &RequestShape<'a>) -> &'a str {
@@ -228,6 +259,11 @@ fn headers(shape: &RequestShape<'_>) -> Result<Vec<(String, Secret)>, RequestErr
     let mut set = |name: &str, value: String| headers.push((name.to_ascii_lowercase(), Secret::new(value)));
     for (name, value) in &provider.headers {
         set(name, filled(value, shape)?);
+    }
+    if let Some(header) = provider.cache_hint.as_ref().and_then(|hint| hint.header.as_deref())
+        && let Some(value) = cache_name(shape)
+    {
+        set(header, value);
     }
     for (name, value) in shape.tier.iter().flat_map(|tier| &tier.add_header) {
         add_tier_header(&mut headers, name, value);

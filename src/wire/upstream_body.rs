@@ -21,6 +21,8 @@ pub struct BodyChanges<'a> {
     pub edits: &'a [Edit],
     /// Messages to insert, in JSON, each before the caller's message of that index; an index past the end appends.
     pub messages: &'a [(usize, String)],
+    /// Leave out what only the provider of earlier answers can read ([`super::provider_state`]).
+    pub without_provider_state: bool,
 }
 
 impl Call {
@@ -45,6 +47,9 @@ impl Call {
         let open = self.body.iter().position(|b| *b == b'{').unwrap_or(0);
         object_splices(&self.body, open, &self.fields, &edits, &mut splices);
         self.insert_messages(changes.messages, &mut splices);
+        if changes.without_provider_state {
+            self.drop_provider_state(&mut splices);
+        }
         apply(&self.body, splices)
     }
 

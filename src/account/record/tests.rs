@@ -44,6 +44,7 @@ fn attempt(model: &str, started: u64, action: AttemptAction) -> Attempt {
         hedge: false,
         last_resort: false,
         recovery: false,
+        state_left_out: false,
         tier: None,
         price: Some(price()),
     }

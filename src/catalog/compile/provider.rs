@@ -19,6 +19,8 @@ const OWNED_HEADERS: [&str; 9] = [
     "trailer",
     "cookie",
 ];
+/// Top-level fields of a body that rules and hints cannot touch.
+const ROUTERS_FIELDS: [&str; 4] = ["model", "messages", "input", "stream"];
 /// Longest header value, bytes (api.md "Limits").
 const MAX_HEADER_VALUE: usize = 8 * 1024;
 
@@ -44,6 +46,7 @@ pub(super) fn check(at: &mut At<'_>, provider: &Provider, names: &Names<'_>) {
     check_headers(at, "/headers", &provider.headers);
     check_timeouts(at, provider);
     check_param_rules(at, provider);
+    check_cache_hint(at, provider);
     if let Some(defaults) = &provider.defaults {
         super::model::check_capabilities(at, "/defaults/capabilities", &defaults.capabilities);
         super::model::check_tokens(at, "/defaults/context_window", defaults.context_window);
@@ -249,6 +252,30 @@ fn check_timeouts(at: &mut At<'_>, provider: &Provider) {
     }
 }
 
+fn check_cache_hint(at: &mut At<'_>, provider: &Provider) {
+    let Some(hint) = &provider.cache_hint else { return };
+    if hint.field.is_none() && hint.header.is_none() {
+        let message =
+            "names a `field` of the body, a `header`, or both; leave it out for a provider that takes neither";
+        at.error("/cache_hint", DocumentErrorCode::MissingField, message);
+    }
+    if let Some(header) = &hint.header {
+        check_header_name(at, "/cache_hint/header", header);
+        let presented = ["authorization", "accept", "user-agent"];
+        if presented.contains(&header.to_ascii_lowercase().as_str()) {
+            let message = "the router sets this header itself";
+            at.error("/cache_hint/header", DocumentErrorCode::InvalidValue, message);
+        }
+    }
+    if let Some(field) = &hint.field {
+        at.text("/cache_hint/field", field, 64);
+        if ROUTERS_FIELDS.contains(&field.as_str()) {
+            let message = format!("`{field}` belongs to the router: it cannot carry a hint");
+            at.error("/cache_hint/field", DocumentErrorCode::InvalidValue, message);
+        }
+    }
+}
+
 fn check_param_rules(at: &mut At<'_>, provider: &Provider) {
     at.at_most("/param_rules", provider.param_rules.len(), 64);
     for (index, rule) in provider.param_rules.iter().enumerate() {
@@ -271,7 +298,7 @@ fn check_param_rules(at: &mut At<'_>, provider: &Provider) {
             at.text(format_args!("/param_rules/{index}/drop/{place}"), field, 64);
         }
         for field in rule.rename.keys().chain(&rule.drop) {
-            if matches!(field.as_str(), "model" | "messages" | "input" | "stream") {
+            if ROUTERS_FIELDS.contains(&field.as_str()) {
                 let message = format!("`{field}` belongs to the router: a rule cannot rename or drop it");
                 at.error(
                     format_args!("/param_rules/{index}"),

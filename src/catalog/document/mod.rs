@@ -22,7 +22,9 @@ pub use model::{ContextVariant, Model};
 pub use parse::{Document, MAX_CATALOG_BYTES, MAX_DOCUMENT_BYTES, parse_json};
 pub use policy::{Budget, BudgetScope, BudgetWindow, Policy, PolicySet, RateLimit};
 pub use pool::{Pool, PoolKey, PoolStrategy, Stickiness};
-pub use provider::{Auth, DataPolicy, Dialects, Discover, ModelDefaults, ParamRule, Provider, Timeouts, Transport};
+pub use provider::{
+    Auth, CacheHint, DataPolicy, Dialects, Discover, ModelDefaults, ParamRule, Provider, Timeouts, Transport,
+};
 pub use route::{ContextDowngrade, FallbackOn, Hedge, Retry, Route, RouteTarget};
 pub use settings::Settings;
 

@@ -38,6 +38,9 @@ pub struct Provider {
     /// Parameter spellings by model.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub param_rules: Vec<ParamRule>,
+    /// How the provider is told which calls share a prompt cache; absent: it is not told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cache_hint: Option<CacheHint>,
     /// What may be asked of the provider's own listing.
     #[serde(default)]
     pub discover: Discover,
@@ -226,6 +229,18 @@ pub struct ParamRule {
     /// Top-level fields to drop.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub drop: Vec<String>,
+}
+
+/// Where a provider takes a name for calls that share a prompt cache. The value is a hash of the session, its own for each provider.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct CacheHint {
+    /// Top-level field of a chat body, `prompt_cache_key`; one that the caller has written stays as it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub field: Option<String>,
+    /// Header, `x-session-affinity`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub header: Option<String>,
 }
 
 /// What may be asked of the provider's own listing.

@@ -5,7 +5,7 @@ use crate::catalog::{ModelId, NanoUsd};
 use crate::route::explanation::PinState;
 use crate::route::health::FailureClass as C;
 use crate::route::pin::{Served, after_answer};
-use crate::route::{Hints, Session};
+use crate::route::{Hints, Pin, Session};
 use crate::wire::Millis;
 use serde_json::{Value, json};
 
@@ -327,6 +327,50 @@ fn weights_share_and_sessions_stay() {
         })
         .count();
     assert!((690..810).contains(&anonymous), "{anonymous}");
+}
+
+#[test]
+fn the_answers_so_far_are_the_pins_or_the_primarys() {
+    let world = Deployment::new(&json!({}));
+    let session = Session {
+        key: "kid1/s",
+        named: true,
+    };
+    let pin = |target: &str| Pin {
+        route: "clawrouter/smart".to_owned(),
+        target: ModelId::parse(target).unwrap(),
+        credential: None,
+        created_at: NOW,
+        last_used_at: NOW,
+        turns: 1,
+        cost: NanoUsd(0),
+        explanation: None,
+        fallback_since: None,
+    };
+    let other_route = Pin {
+        route: "clawrouter/other".to_owned(),
+        ..pin("f/c")
+    };
+    let cases = [
+        (None, "p"),
+        (Some(pin("p/a")), "p"),
+        (Some(pin("f/c")), "f"),
+        // No target of the route any more, but the one who spoke last.
+        (Some(pin("poor/m")), "poor"),
+        (Some(pin("gone/m")), "p"),
+        (Some(other_route), "p"),
+    ];
+    for (pin, issuer) in cases {
+        let hints = Hints {
+            session: Some(session),
+            pin: pin.as_ref(),
+            seed: 0,
+        };
+        let (plan, _) = world
+            .plan_with(&json!({ "model": "clawrouter/smart" }), &hints)
+            .unwrap();
+        assert_eq!(chain(&plan).issuer.as_ref().unwrap().as_str(), issuer, "{pin:?}");
+    }
 }
 
 #[test]

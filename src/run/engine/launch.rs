@@ -253,18 +253,24 @@ impl Run {
         let stream = self.asks_for_stream(candidate);
         let continued = reason.continues == Some(Continues::Prefill);
         let prefill = continued.then(|| prefix_of(self.delivery.sent_text()));
+        let asked = candidate.shorter.as_deref().unwrap_or(&self.input.call);
+        let issuer = self.input.chain.issuer.as_ref();
+        let foreign =
+            issuer.is_some_and(|issuer| *issuer != candidate.target.provider.id) && asked.carries_provider_state();
         let built = request::build(
             call,
             &RequestShape {
                 target: &candidate.target,
                 credential: credential.as_ref(),
                 vault: &self.input.vault,
-                call: candidate.shorter.as_deref().unwrap_or(&self.input.call),
+                call: asked,
                 stream,
                 tier: candidate.variant(),
                 max_output_tokens: candidate.max_output_tokens,
                 adjust: &candidate.adjust,
                 prefill,
+                session: self.input.session.as_deref(),
+                foreign,
             },
         );
         let Ok(mut request) = built else {
@@ -316,6 +322,7 @@ impl Run {
             hedge: reason.hedge,
             last_resort,
             recovery: reason.continues.is_some(),
+            state_left_out: foreign,
             tier: candidate
                 .nominal_tier
                 .or_else(|| candidate.variant().map(|tier| tier.max_input)),

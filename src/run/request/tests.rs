@@ -68,6 +68,8 @@ fn shape<'a>(target: &'a Target, call: &'a Call, vault: &'a Vault, credential: &
         max_output_tokens: None,
         adjust: &[],
         prefill: None,
+        session: None,
+        foreign: false,
     }
 }
 
@@ -205,4 +207,61 @@ fn only_what_must_change_changes() {
         |shape| shape.stream = true,
         r#"{"model":"up","max_tokens":9,"temperature":1,"messages":[{"role":"user","content":"q"}],"stream":true}"#,
     );
+}
+
+#[test]
+fn a_session_names_its_prompt_cache_where_the_provider_takes_that() {
+    let vault = vault();
+    let credential = credential();
+    let written = PLAIN.replacen('{', r#"{"prompt_cache_key":"mine","#, 1);
+    let field = json!({"cache_hint": {"field": "prompt_cache_key"}});
+    let ruled = json!({"cache_hint": {"field": "prompt_cache_key"}, "param_rules": [{"models": "*", "drop": ["prompt_cache_key"]}]});
+    let sent = |provider: &Value, body: &str, session: Option<&str>, adjust: &[(String, Option<String>)]| {
+        let (target, call) = (target(provider, "m"), call(body));
+        let request = RequestShape {
+            session,
+            adjust,
+            ..shape(&target, &call, &vault, &credential)
+        };
+        let built = build(CallId(0), &request).unwrap();
+        let body: Value = serde_json::from_slice(&built.body).unwrap();
+        let affinity = built.headers.iter().find(|(name, _)| name == "x-session-affinity");
+        (
+            body["prompt_cache_key"].as_str().map(str::to_owned),
+            affinity.map(|(_, value)| value.expose().to_owned()),
+        )
+    };
+    // Told where the document says so, in its spelling; invented for nobody else, and for nobody without a session.
+    let (key, header) = sent(&field, PLAIN, Some("kid/s"), &[]);
+    let key = key.unwrap();
+    assert!(key.len() == 32 && key.bytes().all(|b| b.is_ascii_hexdigit()), "{key}");
+    assert_eq!(header, None);
+    assert_eq!(sent(&json!({}), PLAIN, Some("kid/s"), &[]), (None, None));
+    assert_eq!(sent(&field, PLAIN, None, &[]), (None, None));
+    // The same session is the same cache, another one is another.
+    assert_eq!(sent(&field, PLAIN, Some("kid/s"), &[]).0.as_deref(), Some(key.as_str()));
+    assert_ne!(sent(&field, PLAIN, Some("kid/t"), &[]).0.as_deref(), Some(key.as_str()));
+    let (none, header) = sent(
+        &json!({"cache_hint": {"header": "X-Session-Affinity"}}),
+        PLAIN,
+        Some("kid/s"),
+        &[],
+    );
+    assert_eq!((none, header), (None, Some(key.clone())));
+    let (_, elsewhere) = sent(
+        &json!({"id": "y", "cache_hint": {"header": "x-session-affinity"}}),
+        PLAIN,
+        Some("kid/s"),
+        &[],
+    );
+    assert_ne!(elsewhere, Some(key));
+    // The caller's own word stays; a rule or a refusal outranks the hint.
+    assert_eq!(sent(&field, &written, Some("kid/s"), &[]).0.as_deref(), Some("mine"));
+    assert_eq!(
+        sent(&json!({}), &written, Some("kid/s"), &[]).0.as_deref(),
+        Some("mine")
+    );
+    assert_eq!(sent(&ruled, PLAIN, Some("kid/s"), &[]).0, None);
+    let refused = [("prompt_cache_key".to_owned(), None)];
+    assert_eq!(sent(&field, PLAIN, Some("kid/s"), &refused).0, None);
 }

@@ -3,6 +3,7 @@
 
 mod acts;
 mod connections;
+mod crossing;
 mod fusion;
 mod fuzz;
 mod panel;

@@ -228,6 +228,7 @@ impl World {
             hedge: crate::catalog::document::Hedge::default(),
             estimated_input_tokens: self.estimated,
             pinned_credential: None,
+            issuer: None,
             skipped: Vec::new(),
         };
         (self.chain)(&mut chain);
