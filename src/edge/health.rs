@@ -4,13 +4,10 @@ use super::objects::client;
 use super::objects::health_hub::{DIGEST, HUB};
 use super::{clock, config, isolate};
 use crate::route::health::HealthFact;
-use crate::route::health::hub::{HubReply, HubReport};
+use crate::route::health::hub::{HubReply, HubReport, visit_is_due};
 use crate::wire::Millis;
 use std::cell::Cell;
 use worker::Env;
-
-/// Shortest time between two visits when there is no news.
-const PULL_EVERY: Millis = Millis(5_000);
 
 thread_local! {
     static ISOLATE: u64 = clock::seed();
@@ -24,11 +21,11 @@ struct Visit {
     under_way: bool,
 }
 
-/// Tells the hub what is new and hears what others know: at once after a transition, else at most every five seconds, one visit at a time.
+/// Tells the hub what is new and hears what others know, when that is due.
 pub(super) async fn exchange(env: Env) {
     let visit = VISIT.get();
     let now = clock::now();
-    if visit.under_way || now.since(visit.at) < PULL_EVERY {
+    if !visit_is_due(visit.at, visit.under_way, now) {
         return;
     }
     let facts = isolate::with_health(crate::route::Health::drain_transitions);

@@ -173,6 +173,27 @@ mod tests {
     }
 
     #[test]
+    fn only_named_sessions_on_routes_ask_beyond_the_isolate() {
+        use PinScope::{Durable, Isolate, Nothing};
+        // (model, session: named?, where the pin is)
+        for (model, named, scope) in [
+            ("openai/gpt", Some(true), Isolate),
+            ("openai/gpt", Some(false), Isolate),
+            ("openai/gpt", None, Nothing),
+            ("clawrouter/smart", Some(true), Durable),
+            ("clawrouter/smart", Some(false), Isolate),
+            ("clawrouter/smart", None, Nothing),
+            ("clawrouter/fusion", Some(true), Nothing),
+            ("clawrouter/fusion:team", Some(true), Nothing),
+        ] {
+            let body = format!(r#"{{"model":"{model}","messages":[{{"role":"user","content":"hi"}}]}}"#);
+            let call = crate::wire::chat::parse(body.into(), &crate::wire::Limits::default()).unwrap();
+            let session = named.map(|named| Session { key: "k/s", named });
+            assert_eq!(pin_scope(&call, session), scope, "{model} {named:?}");
+        }
+    }
+
+    #[test]
     fn a_session_is_its_keys_own_and_is_told_without_it() {
         for (kid, id) in [("kid1", "s"), ("kid1", "a/b/c"), ("kid2", "/"), ("kid2", "s")] {
             let key = session_key(kid, id);

@@ -153,6 +153,18 @@ test("65 a replaced secret is usable at once", async () => {
   await stage.close();
 });
 
+test("65 a new catalog revision frees a key that was given up", async () => {
+  const stage = await setStage(router, { keys: [1], primary: failing("openai/invalid_api_key", 1), fallback: null });
+  checkAnswer(stage, await stage.ask(), { status: 502, code: "upstream_credentials_exhausted" });
+  stage.next({ primary: ok });
+  checkAnswer(stage, await stage.ask(), { status: 502, primary: 0 });
+  // The same secret; the operator has repaired the account and says so by touching the document.
+  await router.importCatalog({ pools: [{ id: stage.pool, keys: [{ label: "k1", secret: secretName(1), weight: 2 }] }] });
+  stage.next({ primary: ok });
+  checkAnswer(stage, await stage.ask(), { content: short, keys: [1] });
+  await stage.close();
+});
+
 test("an operator's reset clears a cooldown", async () => {
   const stage = await setStage(router, { keys: [1], primary: [error("openai/insufficient_quota"), ok], fallback: null });
   checkAnswer(stage, await stage.ask(), { status: 502 });

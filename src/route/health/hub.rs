@@ -6,6 +6,18 @@ use crate::wire::Millis;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
+/// Shortest time between two visits of one isolate.
+const VISIT_EVERY: Millis = Millis(5_000);
+
+/// A visit that has not come back by then never will: its request's time is over.
+const VISIT_LOST: Millis = Millis(30_000);
+
+/// May an isolate visit the hub now? `begun`: when its last visit began. One at a time, at most one in five seconds, whatever happens:
+/// news waits for the next response after that.
+pub fn visit_is_due(begun: Millis, under_way: bool, now: Millis) -> bool {
+    now.since(begun) >= if under_way { VISIT_LOST } else { VISIT_EVERY }
+}
+
 /// Most facts that the hub keeps.
 const MAX_KEPT: usize = super::MAX_ENTRIES;
 
@@ -285,6 +297,21 @@ mod tests {
                 "{class:?} {known:?} -> {told:?}"
             );
             assert_eq!(hub.revision(), known.max(told));
+        }
+    }
+
+    #[test]
+    fn visits_are_rare_and_a_lost_one_does_not_end_them() {
+        for (begun, under_way, now, due) in [
+            (0, false, 1_000_000, true),
+            (1_000_000, false, 1_004_999, false),
+            (1_000_000, false, 1_005_000, true),
+            (1_000_000, true, 1_005_000, false),
+            (1_000_000, true, 1_029_999, false),
+            (1_000_000, true, 1_030_000, true),
+        ] {
+            let told = visit_is_due(Millis(begun), under_way, Millis(now));
+            assert_eq!(told, due, "{begun} {under_way} {now}");
         }
     }
 

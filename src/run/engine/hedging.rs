@@ -4,7 +4,7 @@ use super::Run;
 use super::candidate::Lane;
 use super::deliver::Form;
 use super::launch::Reason;
-use crate::route::health::Health;
+use crate::route::health::{Gate, Health};
 use crate::run::hedge;
 use crate::wire::Millis;
 
@@ -17,12 +17,22 @@ impl Run {
         }
     }
 
+    /// Usable without being a probe: a hedge costs nobody's recovery anything.
+    fn is_untroubled(&self, index: usize, now: Millis, health: &Health) -> bool {
+        let ready = self.candidates.get(index).is_some_and(|candidate| {
+            health.target_gate(&candidate.target.model.id, &candidate.host, now) == Gate::Ready
+        });
+        ready && self.usable(index, now, health)
+    }
+
     /// The first call has said nothing for long: another host is asked as well. Never after a failure, never more than two at once.
     pub(super) fn hedge(&mut self, now: Millis, health: &mut Health) {
-        if self.delivery.begun() || self.legs.len() != 1 || !self.failures.is_empty() {
+        let [leg] = self.legs.as_slice() else { return };
+        // A probe or a last resort: what it asks was limited or overloaded a moment ago, and more calls would not help.
+        if self.delivery.begun() || !self.failures.is_empty() || leg.single_shot {
             return;
         }
-        let Some(first) = self.legs.first().and_then(|leg| self.candidates.get(leg.candidate)) else {
+        let Some(first) = self.candidates.get(leg.candidate) else {
             return;
         };
         let host = first.host.clone();
@@ -30,7 +40,7 @@ impl Run {
             let fresh = self.candidates.get(*index).is_some_and(|candidate| {
                 candidate.lane == Lane::Main && !candidate.tried && !candidate.left && candidate.host != host
             });
-            fresh && self.usable(*index, now, health)
+            fresh && self.is_untroubled(*index, now, health)
         });
         if let Some(index) = other {
             self.launch(

@@ -6,6 +6,8 @@ mod connections;
 mod crossing;
 mod fusion;
 mod fuzz;
+mod hedges;
+mod isolates;
 mod panel;
 mod pools;
 mod quotas;

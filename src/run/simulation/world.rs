@@ -66,6 +66,8 @@ pub(super) struct World {
     /// Requests and tokens a minute of every credential; 0: no limit.
     pub(super) limits: (u32, u32),
     pub(super) session: Option<String>,
+    /// Targets (first) that live on the host of another one (second).
+    pub(super) hosts: Vec<(&'static str, &'static str)>,
     /// The caller hangs up so long after its request.
     pub(super) hang_up: Option<Millis>,
     counts: BTreeMap<String, usize>,
@@ -110,6 +112,7 @@ impl World {
             pool: json!({}),
             limits: (0, 0),
             session: None,
+            hosts: Vec::new(),
             hang_up: None,
             counts: BTreeMap::new(),
         }
@@ -140,8 +143,10 @@ impl World {
         let mut document = json!({"providers": [], "models": [], "pools": []});
         let mut vault = Vault::default();
         for spec in &self.targets {
+            let moved = self.hosts.iter().find(|(name, _)| *name == spec.name);
+            let host = moved.map_or(spec.name, |(_, host)| host);
             document["providers"].as_array_mut().unwrap().push(json!({
-                "id": spec.name, "base_url": format!("https://{}.example", spec.name), "pool": spec.name,
+                "id": spec.name, "base_url": format!("https://{host}.example"), "pool": spec.name,
                 "dialects": {"chat": "/v1/chat/completions", "embeddings": "/v1/embeddings"}, "timeouts": self.timeouts,
             }));
             document["models"].as_array_mut().unwrap().push(json!({
