@@ -43,7 +43,8 @@ mod tests {
 
     #[test]
     fn the_tightest_window_counts() {
-        let cases: [(&[(&str, &str)], Option<u32>); 7] = [
+        type Case<'a> = (&'a [(&'a str, &'a str)], Option<u32>);
+        let cases: [Case<'_>; 7] = [
             (&[], None),
             (&[("x-ratelimit-remaining-requests", "10")], None),
             (

@@ -145,7 +145,9 @@ impl HubState {
         if newer {
             let hard = self.facts.values().filter(|fact| fact.hard());
             let keys: Vec<HealthKey> = hard.map(|fact| fact.key.clone()).collect();
-            keys.iter().for_each(|key| self.reset(key, now));
+            for key in keys {
+                self.reset(&key, now);
+            }
         }
     }
 

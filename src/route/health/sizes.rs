@@ -85,7 +85,8 @@ mod tests {
     #[test]
     fn two_long_refusals_and_a_short_success_within_a_minute() {
         // (what happened when, then refused, at, verdict)
-        let cases: [(&[(Did, u64)], u64, u64, bool); 11] = [
+        type Case<'a> = (&'a [(Did, u64)], u64, u64, bool);
+        let cases: [Case<'_>; 11] = [
             (&[], 9_000, 0, false),
             (&[(Refused(9_000), 0)], 9_000, 1, false),
             (&[(Passed(100), 0)], 9_000, 1, false),

@@ -317,18 +317,20 @@ proptest! {
 
 #[test]
 fn a_429_without_a_reason_is_explained_by_what_came_before() {
+    type Headers<'a> = &'a [(&'a str, &'a str)];
     // (status, headers, message, other requests tell, class, suspected)
-    let retry: &[(&str, &str)] = &[("retry-after", "2")];
-    let empty: &[(&str, &str)] = &[
+    let retry: Headers<'_> = &[("retry-after", "2")];
+    let empty: Headers<'_> = &[
         ("x-ratelimit-remaining-requests", "0"),
         ("x-ratelimit-reset-requests", "1s"),
     ];
-    let cases: [(u16, &[(&str, &str)], &str, bool, C, bool); 7] = [
-        (429, &[], "slow down", true, C::LongContext429, true),
-        (429, &[], "slow down", false, C::RateLimit, false),
+    let none: Headers<'_> = &[];
+    let cases = [
+        (429, none, "slow down", true, C::LongContext429, true),
+        (429, none, "slow down", false, C::RateLimit, false),
         (429, retry, "slow down", true, C::RateLimit, false),
         (429, empty, "slow down", true, C::RateLimit, false),
-        (429, &[], "try again in 3s", true, C::RateLimit, false),
+        (429, none, "try again in 3s", true, C::RateLimit, false),
         (
             429,
             &[],
@@ -337,7 +339,7 @@ fn a_429_without_a_reason_is_explained_by_what_came_before() {
             C::Overloaded,
             false,
         ),
-        (429, &[], "insufficient_quota", true, C::Billing, false),
+        (429, none, "insufficient_quota", true, C::Billing, false),
     ];
     for (status, headers, message, refuses_long_ones, class, suspected) in cases {
         let headers: Vec<(String, String)> = headers

@@ -11,7 +11,7 @@ use crate::run::machine::{Action, CallId};
 use crate::run::recover::prefix_of;
 use crate::run::report::{Attempt, AttemptAction};
 use crate::run::request::{self, RequestShape};
-use crate::wire::{CallKind, Millis};
+use crate::wire::{Call, CallKind, Millis};
 use std::collections::BTreeSet;
 
 /// Why a candidate is asked.
@@ -254,9 +254,7 @@ impl Run {
         let continued = reason.continues == Some(Continues::Prefill);
         let prefill = continued.then(|| prefix_of(self.delivery.sent_text()));
         let asked = candidate.shorter.as_deref().unwrap_or(&self.input.call);
-        let issuer = self.input.chain.issuer.as_ref();
-        let foreign =
-            issuer.is_some_and(|issuer| *issuer != candidate.target.provider.id) && asked.carries_provider_state();
+        let foreign = self.crosses(candidate, asked);
         let built = request::build(
             call,
             &RequestShape {
@@ -285,16 +283,8 @@ impl Run {
             );
         };
         request.quota_headers = self.spreads_by_quota(candidate);
-        let estimated = self.input.chain.estimated_input_tokens;
-        let p95 = health.ttft_p95(&candidate.target.model.id, estimated);
-        let mut deadlines = Deadlines::new(&candidate.target, stream, estimated, p95, now);
-        if let Some(limit) = self.input.limits.first_token {
-            deadlines.first_token = deadlines.first_token.min(now.plus(limit));
-            deadlines.headers = deadlines.headers.min(now.plus(limit));
-        }
-        if let Some(limit) = self.input.limits.total {
-            deadlines.total = deadlines.total.min(now.plus(limit));
-        }
+        let p95 = health.ttft_p95(&candidate.target.model.id, self.input.chain.estimated_input_tokens);
+        let deadlines = self.deadlines(candidate, stream, p95, now);
         let want = self.want(candidate, &candidate.used, last_resort, 0, now);
         let dispatch = select::dispatch(&want, &candidate.host, credential.as_ref());
         health.begin(&dispatch);
@@ -352,6 +342,26 @@ impl Run {
         }
         self.outbox.push_back(Action::Call(Box::new(request)));
         true
+    }
+
+    /// The target's deadlines, or tighter ones of a part of a compound request.
+    fn deadlines(&self, candidate: &Candidate, stream: bool, p95: Option<Millis>, now: Millis) -> Deadlines {
+        let estimated = self.input.chain.estimated_input_tokens;
+        let mut deadlines = Deadlines::new(&candidate.target, stream, estimated, p95, now);
+        if let Some(limit) = self.input.limits.first_token {
+            deadlines.first_token = deadlines.first_token.min(now.plus(limit));
+            deadlines.headers = deadlines.headers.min(now.plus(limit));
+        }
+        if let Some(limit) = self.input.limits.total {
+            deadlines.total = deadlines.total.min(now.plus(limit));
+        }
+        deadlines
+    }
+
+    /// Does another provider's state have to be left out of a call to this candidate?
+    fn crosses(&self, candidate: &Candidate, call: &Call) -> bool {
+        let issuer = self.input.chain.issuer.as_ref();
+        issuer.is_some_and(|issuer| *issuer != candidate.target.provider.id) && call.carries_provider_state()
     }
 
     /// Does the candidate's pool choose by what successes leave of a quota?

@@ -219,8 +219,8 @@ fn a_session_names_its_prompt_cache_where_the_provider_takes_that() {
     let sent = |provider: &Value, body: &str, session: Option<&str>, adjust: &[(String, Option<String>)]| {
         let (target, call) = (target(provider, "m"), call(body));
         let request = RequestShape {
-            session,
             adjust,
+            session,
             ..shape(&target, &call, &vault, &credential)
         };
         let built = build(CallId(0), &request).unwrap();
