@@ -75,18 +75,21 @@ function State({ row }: { row: Row }): JSX.Element {
 interface ModelsProps {
   models: Resource<PageOf<Stored<Model>>>
   candidates: Resource<{ items: ModelCandidate[] }>
+  /** Providers whose models are left out unless a filter asks for them. */
+  hidden: ReadonlySet<string>
   provider: string
   q: string
   onFilter: (change: Record<string, string | null>) => void
 }
 
-export function ModelsPanel({ models, candidates, provider, q, onFilter }: ModelsProps): JSX.Element {
+export function ModelsPanel({ models, candidates, hidden, provider, q, onFilter }: ModelsProps): JSX.Element {
   const { route } = useLocation()
   const [editing, setEditing] = useState<string | null>(null)
   const refresh = () => void candidates.refresh()
   const all = modelRows(models.data?.items ?? [], candidates.data?.items ?? [])
   const rows = all.filter(
     row =>
+      (provider || q || !hidden.has(row.provider)) &&
       (!provider || row.provider === provider) &&
       (!q || matches(`${row.id} ${row.document?.capabilities?.join(' ') ?? ''}`, q)),
   )
@@ -111,7 +114,7 @@ export function ModelsPanel({ models, candidates, provider, q, onFilter }: Model
       }
       foot={
         models.data &&
-        `${plural(rows.length, 'model')}${filter ? ` of ${all.length}` : ''}. Prices in USD per million tokens, input / output. Blocked and verified are for the default policy.`
+        `${plural(rows.length, 'model')}${rows.length < all.length ? ` of ${all.length}` : ''}. Prices in USD per million tokens, input / output. Blocked and verified are for the default policy.`
       }
       flush
     >

@@ -95,6 +95,19 @@ export default function Pools(): JSX.Element {
     (a, b) =>
       Number(b === focus) - Number(a === focus) || Number(trouble(b)) - Number(trouble(a)) || a.localeCompare(b),
   )
+  const isEmpty = (id: string) =>
+    id !== focus && (health.data?.pools.find(item => item.pool === id)?.credentials.length ?? 0) === 0
+  const empty = ids.filter(isEmpty)
+  const panel = (data: Health) => (id: string) => (
+    <PoolPanel
+      key={id}
+      id={id}
+      document={pools.data?.items.find(item => item.document.id === id)}
+      health={data.pools.find(item => item.pool === id)}
+      focused={id === focus}
+      onReset={what => void reset(id, what)}
+    />
+  )
   const asOf =
     health.data &&
     `as of ${clock(health.data.as_of)} UTC${health.data.isolate ? `, seen from ${health.data.isolate}` : ''}`
@@ -110,16 +123,13 @@ export default function Pools(): JSX.Element {
               <Empty title="No pool">A pool holds the credentials of a provider. Connect a provider first.</Empty>
             ) : (
               <div>
-                {ids.map(id => (
-                  <PoolPanel
-                    key={id}
-                    id={id}
-                    document={pools.data?.items.find(item => item.document.id === id)}
-                    health={data.pools.find(item => item.pool === id)}
-                    focused={id === focus}
-                    onReset={what => void reset(id, what)}
-                  />
-                ))}
+                {ids.filter(id => !isEmpty(id)).map(panel(data))}
+                {empty.length > 0 && (
+                  <details class="pools-empty" open={empty.length === ids.length}>
+                    <summary>{plural(empty.length, 'pool')} without a credential</summary>
+                    {empty.map(panel(data))}
+                  </details>
+                )}
               </div>
             )
           }

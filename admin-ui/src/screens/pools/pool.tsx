@@ -8,7 +8,6 @@ import { can } from '../../api/session.ts'
 import { plural, spaced } from '../../lib/text.ts'
 import { Button } from '../../ui/button.tsx'
 import { Menu } from '../../ui/menu.tsx'
-import { Empty } from '../../ui/states.tsx'
 import { Table } from '../../ui/table.tsx'
 import { Ago } from '../../ui/time.tsx'
 import { DocumentDialog } from '../shared/document-dialog.tsx'
@@ -41,10 +40,18 @@ export function PoolPanel({ id, document, health, focused, onReset }: PoolPanelP
         <h3 class="grow">
           {id} <span class="muted small">{strategy && spaced(strategy)}</span>
         </h3>
-        <span class="panel-note">{plural(members.length, 'credential')}</span>
+        {members.length > 0 && <span class="panel-note">{plural(members.length, 'credential')}</span>}
         {can('credentials.write') && (
           <Button small onClick={() => setOpen('credentials')}>
-            Credentials<span class="visually-hidden"> of {id}</span>
+            {members.length > 0 ? (
+              <>
+                Credentials<span class="visually-hidden"> of {id}</span>
+              </>
+            ) : (
+              <>
+                Add credential<span class="visually-hidden"> to {id}</span>
+              </>
+            )}
           </Button>
         )}
         <Menu
@@ -59,20 +66,15 @@ export function PoolPanel({ id, document, health, focused, onReset }: PoolPanelP
         />
       </div>
       {members.length === 0 ? (
-        <Empty
-          title="No credential"
-          action={
-            can('credentials.write') && <Button onClick={() => setOpen('credentials')}>Add credential to {id}</Button>
-          }
-        >
+        <p class="pool-empty small muted">
           {document?.document.discover ? (
             <>
-              Set the Worker secret <code>{document.document.discover}</code>, or paste a credential here.
+              No credential. Set the Worker secret <code>{document.document.discover}</code>, or paste one here.
             </>
           ) : (
-            'Models of this pool are hidden until it has one.'
+            'No credential; models of this pool are hidden until it has one.'
           )}
-        </Empty>
+        </p>
       ) : (
         <Table
           label={`Credentials of ${id}`}

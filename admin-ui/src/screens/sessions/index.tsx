@@ -13,12 +13,14 @@ import { Empty, Loaded } from '../../ui/states.tsx'
 import { Table } from '../../ui/table.tsx'
 import { Ago } from '../../ui/time.tsx'
 import { toast, toastError } from '../../ui/toast.tsx'
+import { useStartModel } from '../shared/start-model.ts'
 
-const snippet = () =>
-  `curl ${location.origin}/v1/chat/completions \\\n  -H "Authorization: Bearer YOUR_KEY" -H "x-session-id: my-conversation" \\\n  -H "Content-Type: application/json" \\\n  -d '{"model":"clawrouter/auto","messages":[{"role":"user","content":"Hello."}]}'`
+const snippet = (model: string) =>
+  `curl ${location.origin}/v1/chat/completions \\\n  -H "Authorization: Bearer YOUR_KEY" -H "x-session-id: my-conversation" \\\n  -H "Content-Type: application/json" \\\n  -d '{"model":"${model}","messages":[{"role":"user","content":"Hello."}]}'`
 
 export default function Sessions(): JSX.Element {
   const query = useQuery()
+  const model = useStartModel()
   const cursor = query.get('cursor')
   const sessions = useResource(`sessions?${cursor}`, signal => listSessions({ cursor }, signal), { pollMs: 15_000 })
   const [busy, setBusy] = useState<string | null>(null)
@@ -43,7 +45,7 @@ export default function Sessions(): JSX.Element {
         <Loaded of={sessions} what="Sessions">
           {data =>
             data.items.length === 0 ? (
-              <Empty title="No conversation is pinned" command={snippet()}>
+              <Empty title="No conversation is pinned" command={snippet(model)}>
                 Clients keep a model for a conversation by sending a session id. Pins end after a while of silence.
               </Empty>
             ) : (
