@@ -282,7 +282,7 @@ describe('pools', () => {
     expect(servesNow({ id: 'x', targets: [] }, health)).toBeUndefined()
   })
   it('lists trouble, dead before cooling', () => {
-    const items = attention(fixture(Health, 'health'), fixture(Keys, 'keys').items, now)
+    const items = attention(fixture(Health, 'health'), fixture(Keys, 'keys').items, [], now)
     expect(items[0]).toMatchObject({ id: 'openai/old', tone: 'bad' })
     expect(items.map(item => item.id)).toContain('ci-bots/week')
     expect(items.length).toBeLessThanOrEqual(8)

@@ -257,6 +257,12 @@ export function Wizard({
       {result && (
         <div aria-live="polite">
           <Checks result={result} />
+          {result.ok && !result.checks.some(item => item.id === 'auth_required') && (
+            <Callout tone="warn" title="This server is open.">
+              It answers without a credential, so anyone who reaches it can use it. That is fine on this machine only;
+              enter its token here once it asks for one.
+            </Callout>
+          )}
           {result.models.length > 0 && (
             <p class="muted">
               Models:{' '}

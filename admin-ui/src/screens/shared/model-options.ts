@@ -39,3 +39,8 @@ export function startModel(candidates: readonly ModelCandidate[]): string | unde
   const single = usable.filter(item => !item.model.startsWith('clawrouter/fusion'))
   return [...(single.length ? single : usable)].sort((a, b) => rank(a) - rank(b))[0]?.model
 }
+
+/** The name by which callers ask for a fusion profile. */
+export function callerName(profile: string): string {
+  return profile === 'default' ? 'clawrouter/fusion' : `clawrouter/fusion:${profile}`
+}
