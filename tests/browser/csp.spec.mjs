@@ -14,7 +14,11 @@ test("every screen runs with real data, without a report or a console error", as
   expect(answers.map((answer) => answer.status)).toEqual([200, 200, 200]);
   await signIn(page);
   const traces = answers.map((answer) => [`/admin/requests/${answer.headers["x-request-id"]}`, /^Request/]);
-  for (const [where, heading] of [...screens, ...traces]) await open(page, where, heading);
+  for (const [where, heading] of [...screens, ...traces]) {
+    await open(page, where, heading);
+    // Neither a failed call nor an answer that does not fit the page's schema.
+    await expect(page.getByRole("alert"), where).toHaveCount(0);
+  }
   for (const [where, dialog] of [["/admin/fusion?panel=review", /^Enable/], ["/admin/fusion?panel=history", /^History/], ["/admin/fusion?panel=test", "Test prompt"], ["/admin/models?wizard=1", "Connect local endpoint"], ["/admin/keys?new=1", "Create key"], ["/admin/policies?new=1", "New policy"]]) {
     await page.goto(where);
     await expect(page.getByRole("dialog", { name: dialog })).toBeVisible();

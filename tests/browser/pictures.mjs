@@ -8,6 +8,40 @@ import { screens } from "./stage.mjs";
 import { fusionProfile, startTeam, teamCatalog } from "./team.mjs";
 
 const CHAT = "/v1/chat/completions";
+/** Pictures that need a hand: [name, address, what to do]. */
+const acts = [
+  ["x-setup", "/admin/overview?setup=1", async () => {}],
+  ["x-palette", "/admin/overview", (page) => page.keyboard.press("Control+k")],
+  ["x-test-prompt", "/admin/fusion?panel=test&policy=default", async (page) => {
+    await page.getByRole("button", { name: "Retries" }).click();
+    await page.getByRole("dialog").getByRole("button", { name: /^Run/ }).click();
+    await page.getByRole("link", { name: "Open the trace" }).waitFor();
+  }],
+  ["x-review", "/admin/fusion?panel=review", async () => {}],
+  ["x-inspect", "/admin/inspect?model=clawrouter%2Fsupport", async (page) => {
+    await page.getByLabel("Prompt, or a JSON request body").fill("Summarise this changelog in three bullets for customers.");
+    await page.getByRole("button", { name: /^Inspect/ }).click();
+    await page.getByText("dry run").waitFor();
+  }],
+  ["x-playground", "/admin/playground?model=acme%2Fwise", async (page) => {
+    await page.getByLabel("Message").fill("How should retries work?");
+    await page.getByRole("button", { name: /^Send/ }).click();
+    await page.getByRole("link", { name: "trace" }).waitFor();
+  }],
+  ["x-create-key", "/admin/keys?new=1", async () => {}],
+  ["x-created-key", "/admin/keys?new=1", async (page) => {
+    await page.getByRole("dialog").getByRole("button", { name: "Create key" }).click();
+    await page.getByLabel("First request").waitFor();
+  }],
+  ["x-wizard", "/admin/models?wizard=1", async (page) => {
+    await page.getByLabel("Address").fill(team.acme.url);
+    await page.getByRole("button", { name: "Check endpoint" }).click();
+    await page.getByRole("list", { name: "Checks" }).waitFor();
+  }],
+  ["x-routing", null, (page) => page.getByRole("tab", { name: "Routing" }).click()],
+  ["x-provider-openai", "/admin/models?provider=openai", async () => {}],
+];
+
 const [folder = "pictures", ...only] = process.argv.slice(2);
 
 const team = await startTeam();
@@ -38,7 +72,7 @@ async function useTheRouter() {
   const call = (body, key, session) => router.call(CHAT, body, { key, headers: session ? { "x-session-id": session } : {} });
   for (let turn = 0; turn < 6; turn += 1) {
     await call(chat("acme/large"), keys["team-research"], "thread-1");
-    await call(chat("clawrouter/auto"), keys.default, `thread-${turn % 2}`);
+    await call(chat("clawrouter/support"), keys.default, `thread-${turn % 2}`);
     await router.stream(CHAT, chat("bolt/quick"), { key: keys.contractors });
   }
   await call(chat("acme/wise"), keys.contractors);
@@ -66,6 +100,16 @@ async function shoot(wanted, width, height, theme) {
     const name = `${where.replace(/^\/admin\//, "").replace(/req_\w+/, (id) => (id === requests.fusion ? "fusion" : "failed")).replace(/\W+/g, "-")}-${width}-${theme}.png`;
     await page.screenshot({ path: path.join(folder, name), fullPage: true });
     console.log(name, over > 0 ? `OVERFLOWS by ${over}` : "");
+  }
+  for (const [name, where, act] of acts) {
+    if (only.length > 0 && !only.some((part) => name.includes(part))) continue;
+    await page.goto(router.url + (where ?? `/admin/requests/${requests.fusion}`));
+    await page.getByRole("heading", { level: 1 }).waitFor();
+    await page.waitForLoadState("networkidle");
+    await act(page);
+    await page.waitForLoadState("networkidle");
+    await page.screenshot({ path: path.join(folder, `${name}-${width}-${theme}.png`) });
+    console.log(name);
   }
   await context.close();
 }
