@@ -281,7 +281,11 @@ export function TestDrawer({
             />
           )}
           <div class="panel">
-            <Waterfall label="Calls of this test" rows={rowsOf(run)} totalMs={Math.max(1000, run.nowMs)} />
+            <Waterfall
+              label="Calls of this test"
+              rows={rowsOf(run)}
+              totalMs={running ? Math.max(1000, run.nowMs) : Math.max(1, run.nowMs)}
+            />
           </div>
           <Answers run={run} running={running} />
           <span class="visually-hidden" role="status">

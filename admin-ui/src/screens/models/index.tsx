@@ -50,6 +50,7 @@ export default function Models(): JSX.Element {
         models={models}
         candidates={candidates}
         hidden={all ? new Set() : quiet}
+        health={health.data}
         provider={query.get('provider')}
         q={query.get('q')}
         onFilter={query.set}

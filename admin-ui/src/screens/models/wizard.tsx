@@ -255,7 +255,7 @@ export function Wizard({
       )}
       {error && <ErrorBox error={error} what={busy === 'save' ? 'Not saved' : 'That did not work'} />}
       {result && (
-        <div aria-live="polite">
+        <div class="stack-8" aria-live="polite">
           <Checks result={result} />
           {result.ok && !result.checks.some(item => item.id === 'auth_required') && (
             <Callout tone="warn" title="This server is open.">
