@@ -79,6 +79,35 @@ test("fusion is drafted, fixed, tested, enabled for who may have it, and turned 
   await journey(page, { press: (target) => target.click() });
 });
 
+test("a judge is added to the draft; the test shows its notes, what was injected, and an adviser that failed", async ({ page }) => {
+  const notes = { consensus: ["Use an idempotency key."], contradictions: [], partial_coverage: [], unique_insights: [{ model: "B", insight: "Park it for a person." }], blind_spots: ["Nobody names a limit."], best: "A" };
+  stage.acme.script({ rules: [{ when: { model: "large" }, acts: { do: "answer", text: JSON.stringify(notes) } }, ...stage.rules.rules] });
+  await signIn(page);
+  await open(page, "/admin/fusion?policy=default", /^Fusion profile/);
+  await page.getByRole("switch", { name: "Judge" }).check();
+  await page.getByRole("combobox", { name: "Judge" }).fill("acme/large");
+  await page.keyboard.press("Enter");
+  await expect(page.getByRole("button", { name: /Step 1.*unpublished change/ })).toBeVisible();
+
+  await page.getByRole("button", { name: "Test prompt", exact: true }).click();
+  const drawer = page.getByRole("dialog", { name: "Test prompt" });
+  await drawer.getByRole("button", { name: "Retries" }).click();
+  await drawer.getByRole("button", { name: /^Run/ }).click();
+  await drawer.getByRole("tab", { name: "Judge" }).click();
+  for (const text of ["Use an idempotency key.", "Park it for a person.", "Nobody names a limit."]) await expect(drawer.getByText(text)).toBeVisible();
+  await drawer.getByRole("tab", { name: "Injected" }).click();
+  await expect(drawer.getByRole("region", { name: "The message that the synthesizer received" })).toContainText(SAYS.quick);
+
+  stage.bolt.script({ do: "error", fixture: "openai/server_error" });
+  await drawer.getByRole("button", { name: /^Run/ }).click();
+  await expect(drawer.getByText("1 adviser failed")).toBeVisible();
+  await expect(drawer.getByText(/× .*server.error/)).toBeVisible();
+  await drawer.getByRole("link", { name: "Open the trace" }).click();
+  await ready(page, /^Request/);
+  await expect(page.getByText("200, degraded")).toBeVisible();
+  await expect(page.getByRole("group", { name: "Timeline" }).getByRole("button")).toHaveCount(4);
+});
+
 test.describe("on a phone", () => {
   test.use({ viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true });
   test("the same by touch", async ({ page }) => {

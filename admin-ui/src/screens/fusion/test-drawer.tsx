@@ -190,6 +190,8 @@ export function TestDrawer({
       ? null
       : figures.reserve_usd + (baseline ? (figures.synthesizer_alone?.reserve_usd ?? 0) : 0)
   const { result } = run
+  const failed = run.calls.filter(call => call.stage === 'adviser' && !call.ok).length
+  const problem = failed > 0 ? `${plural(failed, 'adviser')} failed` : result?.degraded ? 'degraded' : null
   return (
     <Dialog drawer title="Test prompt" onClose={onClose}>
       <form
@@ -275,7 +277,7 @@ export function TestDrawer({
                 {
                   name: 'Calls',
                   value: result.calls,
-                  note: result.degraded ? <Chip tone="warn">degraded</Chip> : undefined,
+                  note: problem ? <Chip tone="warn">{problem}</Chip> : undefined,
                 },
               ]}
             />

@@ -42,6 +42,9 @@ function pretty(text: string): string {
   }
 }
 
+/** What is refused before any model is asked has no trace. */
+const leavesTrace = (error: ApiError) => ![401, 402, 403, 404].includes(error.status)
+
 const billedTries = 4
 const billedEveryMs = 700
 
@@ -150,7 +153,7 @@ export function Turn({ turn, onRetry }: { turn: TurnState; onRetry: (() => void)
           <>
             <ErrorBox error={error} />
             {advice(error.code) && <p class="small muted">{advice(error.code)}</p>}
-            {error.requestId && (
+            {error.requestId && leavesTrace(error) && (
               <p class="small">
                 <a href={`/admin/requests/${segment(error.requestId)}`}>Open the trace</a>
               </p>

@@ -9,7 +9,7 @@ import { Explanation } from '../../api/schema/explain.ts'
 import type { Trace } from '../../api/schema/operate.ts'
 import { useNow } from '../../lib/clock.ts'
 import { ago, dateTime, duration, money, tokens } from '../../lib/format.ts'
-import { middle, plural, segment, spaced } from '../../lib/text.ts'
+import { middle, plural, spaced } from '../../lib/text.ts'
 import { adminUrl } from '../../lib/url.ts'
 import { LinkButton } from '../../ui/button.tsx'
 import { Callout } from '../../ui/callout.tsx'
@@ -218,8 +218,9 @@ export default function TraceScreen(): JSX.Element {
       </Loaded>
       {trace.error?.status === 404 && (
         <p class="muted">
-          A trace appears a moment after its request ended, and is kept for a limited time.{' '}
-          <a href={adminUrl('/requests', { q: segment(id) })}>Search the list</a>
+          A trace appears a moment after its request ended, and is kept for a limited time. What was refused before any
+          model was asked (401, 402, 403, 404) leaves none.{' '}
+          <a href={adminUrl('/requests', { q: id })}>Search the list</a>
         </p>
       )}
     </Page>
