@@ -2,7 +2,7 @@
 import { expect, ready, test } from '../harness.ts'
 
 test('a draft is checked for every policy and blocked calls lead to their fix', async ({ page }) => {
-  await page.goto('/admin/fusion')
+  await page.goto('/admin/fusion?policy=team-research')
   await ready(page, /Fusion profile/)
   const readiness = page.getByRole('region', { name: 'Live readiness' })
   await expect(readiness.getByText('Policy team-research does not allow provider local.')).toBeVisible()

@@ -26,7 +26,10 @@ export interface Resource<T> {
 
 const cache = new Map<string, Entry<unknown>>()
 const maxEntries = 200
+/** Older data is fetched anew when the page gets the focus back. */
 const staleMs = 15_000
+/** Older data is shown and fetched anew when a screen opens. */
+const openMs = 1_000
 
 function entryFor<T>(key: string): Entry<T> {
   const found = cache.get(key)
@@ -126,7 +129,7 @@ export function useResource<T>(
     const refetchIfForgotten = () => {
       if (entry.at === 0) void load(entry, fetch.current)
     }
-    if (Date.now() - entry.at > staleMs && !entry.abort) void load(entry, fetch.current)
+    if (Date.now() - entry.at > openMs && !entry.abort) void load(entry, fetch.current)
     addEventListener('focus', refetchIfStale)
     addEventListener('clawrouter:invalidate', refetchIfForgotten)
     const timer = options.pollMs

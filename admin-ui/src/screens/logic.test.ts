@@ -4,9 +4,17 @@ import { join } from 'node:path'
 import * as v from 'valibot'
 import { describe, expect, it } from 'vitest'
 import type { FusionProfile, Policy } from '../api/schema/documents.ts'
-import { TestEvent } from '../api/schema/fusion.ts'
+import { Readiness, TestEvent } from '../api/schema/fusion.ts'
 import { Keys } from '../api/schema/keys.ts'
-import { Candidates, Health, type ModelCandidate, type RequestRow, Requests, Trace } from '../api/schema/operate.ts'
+import {
+  Candidates,
+  Health,
+  type ModelCandidate,
+  type RequestRow,
+  Requests,
+  type Span,
+  Trace,
+} from '../api/schema/operate.ts'
 import { keyName } from '../lib/shortcuts.ts'
 import { place } from '../ui/top-layer.ts'
 import { regionOf } from '../viz/quadrant.tsx'
@@ -14,12 +22,13 @@ import { niceTicks, rulerTicks, share } from '../viz/scale.ts'
 import { parts } from '../viz/score-bars.tsx'
 import { sparkPath } from '../viz/spark.tsx'
 import { applyPreset, checkDraft } from './fusion/checks.ts'
+import { shownPolicy } from './fusion/readiness.tsx'
 import { fold, noRun } from './fusion/test-run.ts'
 import { requestBody } from './inspect/index.tsx'
 import { effectiveBudget, keyState } from './keys/index.tsx'
 import { baseUrl, discoverRequest, type Endpoint, missing, poolDocument, providerDocument } from './models/endpoint.ts'
 import { modelRows } from './models/models.tsx'
-import { providerState } from './models/providers.tsx'
+import { providerState, quietProviders } from './models/providers.tsx'
 import { attention } from './overview/attention.tsx'
 import { foldChunk, noAnswer, requestOf, type Settings } from './playground/chat.ts'
 import { allows, effect, matchesPattern, parseList, stage } from './policies/patterns.ts'
@@ -27,11 +36,13 @@ import { looksWrong } from './pools/credentials.tsx'
 import { servesNow } from './pools/routes.tsx'
 import { quantile, summary } from './requests/summary.ts'
 import { fixHref } from './shared/fix.tsx'
+import { handOver, takeOver } from './shared/hand-over.ts'
+import { startModel } from './shared/model-options.ts'
 import { snippet } from './shared/snippets.ts'
 import { found } from './shell/palette.tsx'
-import { failure, waterfallRows } from './trace/rows.tsx'
+import { calls, failure, waterfallRows } from './trace/rows.tsx'
 import { budgetRows } from './usage/budgets.tsx'
-import { periodStart } from './usage/index.tsx'
+import { dayBars, periodStart } from './usage/index.tsx'
 
 const fixture = <S extends v.GenericSchema>(schema: S, name: string): v.InferOutput<S> =>
   v.parse(
@@ -282,7 +293,7 @@ describe('pools', () => {
     expect(servesNow({ id: 'x', targets: [] }, health)).toBeUndefined()
   })
   it('lists trouble, dead before cooling', () => {
-    const items = attention(fixture(Health, 'health'), fixture(Keys, 'keys').items, now)
+    const items = attention(fixture(Health, 'health'), fixture(Keys, 'keys').items, [], now)
     expect(items[0]).toMatchObject({ id: 'openai/old', tone: 'bad' })
     expect(items.map(item => item.id)).toContain('ci-bots/week')
     expect(items.length).toBeLessThanOrEqual(8)
@@ -317,6 +328,30 @@ describe('requests and trace', () => {
     expect(rows.map(row => row.failed)).toEqual([false, false, false, true, false, true, false])
     expect(failure(fixture(Trace, 'trace-failed').spans[1] as never)).toBe('503 overloaded')
   })
+  it.each<[string, Partial<Span>[], string[]]>([
+    ['a plain attempt stays', [{ id: '1', stage: 'attempt', attempt: 1 }], ['1 attempt 0']],
+    [
+      'a stage with an attempt is that attempt',
+      [
+        { id: '1', stage: 'adviser', index: 1 },
+        { id: '2', parent: '1', stage: 'attempt', index: 0, attempt: 1 },
+      ],
+      ['2 adviser 1'],
+    ],
+    [
+      'a stage with two attempts is both',
+      [
+        { id: '1', stage: 'synthesizer', index: 0 },
+        { id: '2', parent: '1', stage: 'attempt', attempt: 1 },
+        { id: '3', parent: '1', stage: 'attempt', attempt: 2 },
+      ],
+      ['2 synthesizer 0', '3 synthesizer 0'],
+    ],
+    ['a stage that never called stays', [{ id: '1', stage: 'judge', index: 0 }], ['1 judge 0']],
+    ['an unknown parent changes nothing', [{ id: '2', parent: '9', stage: 'attempt' }], ['2 attempt 0']],
+  ])('one row a call: %s', (_name, spans, expected) =>
+    expect(calls(spans as Span[]).map(span => `${span.id} ${span.stage} ${span.index ?? 0}`)).toEqual(expected),
+  )
 })
 
 describe('playground', () => {
@@ -483,6 +518,63 @@ describe('top layer', () => {
   ] as const)('goes %s', (_name, anchor, box, align, expected) =>
     expect(place(anchor, box, view, align)).toMatchObject(expected),
   )
+})
+
+describe('what a fresh catalog shows', () => {
+  const item = (model: string, change: Partial<ModelCandidate> = {}): ModelCandidate => ({
+    model,
+    provider: model.split('/')[0] ?? '',
+    executable: true,
+    reason: null,
+    capabilities: ['chat'],
+    ...change,
+  })
+  it.each<[string, ModelCandidate[], string | undefined]>([
+    ['nothing', [], undefined],
+    ['nothing that runs', [item('openai/x', { executable: false })], undefined],
+    ['the demo alone', [item('demo/fast')], 'demo/fast'],
+    ['a real model before the demo', [item('demo/fast'), item('openai/x')], 'openai/x'],
+    ['the proven one', [item('openai/x'), item('groq/y', { verified_at: '2026-11-20T14:00:00Z' })], 'groq/y'],
+    ['auto before all', [item('openai/x'), item('clawrouter/auto', { virtual: true })], 'clawrouter/auto'],
+    ['no fusion by accident', [item('clawrouter/fusion', { virtual: true }), item('demo/fast')], 'demo/fast'],
+    ['no embeddings', [item('openai/e', { capabilities: ['embeddings'] })], undefined],
+  ])('a first request names %s', (_name, items, expected) => expect(startModel(items)).toBe(expected))
+  it('providers that nobody connected or changed stay quiet', () => {
+    const stored = (id: string, source: 'bundled' | 'admin') => ({ document: { id }, revision: 0, source })
+    const state = (provider: string, connected: boolean) => ({ provider, connected, reason: null, models: 1 })
+    const health = { ...fixture(Health, 'health'), providers: [state('a', false), state('b', true), state('c', false)] }
+    const providers = [stored('a', 'bundled'), stored('b', 'bundled'), stored('c', 'admin')]
+    expect([...quietProviders(providers as never, health)]).toEqual(['a'])
+    expect(quietProviders(providers as never, undefined).size).toBe(0)
+  })
+  it('a day without a request has its place in the chart', () => {
+    const group = { id: '2026-11-19', requests: 2, errors: 0, input_tokens: 1, output_tokens: 1, cached_tokens: 0 }
+    const bars = dayBars([{ ...group, cost_usd: 0.5 }], '2026-11-18T00:00:00Z', now)
+    expect(bars.map(bar => [bar.label, bar.value])).toEqual([
+      ['18', 0],
+      ['19', 0.5],
+      ['20', 0],
+    ])
+    expect(bars.map(bar => bar.text)).toEqual(['no request', '$0.50, 2 requests', 'no request'])
+  })
+  it('a profile that is on and hidden for everyone needs attention, first of all', () => {
+    const none = fixture(Readiness, 'readiness-none')
+    expect(attention(undefined, [], [none, fixture(Readiness, 'readiness')], now)).toMatchObject([
+      { state: 'hidden', tone: 'bad', href: '/admin/fusion/default' },
+    ])
+  })
+  it('readiness speaks of the policy with most keys unless another is wanted', () => {
+    const readiness = fixture(Readiness, 'readiness')
+    const most = Math.max(...readiness.policies.map(policy => policy.keys))
+    expect(shownPolicy(readiness, '')?.keys).toBe(most)
+    const last = readiness.policies.at(-1)
+    expect(shownPolicy(readiness, last?.policy ?? '')).toBe(last)
+  })
+  it('hands a prompt from the inspector to the playground once', () => {
+    handOver.value = requestBody('{"messages":[{"role":"system","content":"S"},{"role":"user","content":"U"}]}', 'm')
+    expect(takeOver()).toEqual({ system: 'S', prompt: 'U' })
+    expect(takeOver()).toBeNull()
+  })
 })
 
 describe('small things', () => {

@@ -126,23 +126,27 @@ export function parseNumber(
   return { value }
 }
 
-/** A number typed as text: no spinner, no scroll accidents; committed on blur or Enter. */
+/** A number typed as text: no spinner, no scroll accidents. Reported as soon as it is valid, complained about on blur or Enter. */
 export function NumberInput(props: NumberProps): JSX.Element {
   const { label, value, onChange, unit, hint, optional = false, integer = true } = props
   const [text, setText] = useState(value === null ? '' : String(value))
   const [problem, setProblem] = useState<string | null>(null)
-  useEffect(() => {
-    setText(value === null ? '' : String(value))
-    setProblem(null)
-  }, [value])
-  const commit = () => {
-    const parsed = parseNumber(text, {
+  const parse = (typed: string) =>
+    parseNumber(typed, {
       optional,
       integer,
       ...(props.min === undefined ? {} : { min: props.min }),
       ...(props.max === undefined ? {} : { max: props.max }),
     })
-    if ('problem' in parsed) return setProblem(parsed.problem)
+  useEffect(() => {
+    const parsed = parse(text)
+    // What is being typed ("0.", "1.50") stays as it is while it means the value.
+    if ('problem' in parsed || parsed.value !== value) setText(value === null ? '' : String(value))
+    setProblem(null)
+  }, [value])
+  const take = (typed: string, complain: boolean) => {
+    const parsed = parse(typed)
+    if ('problem' in parsed) return complain && setProblem(parsed.problem)
     setProblem(null)
     if (parsed.value !== value) onChange(parsed.value)
   }
@@ -160,10 +164,13 @@ export function NumberInput(props: NumberProps): JSX.Element {
             readOnly={props.readOnly}
             aria-describedby={describedBy}
             aria-invalid={invalid || undefined}
-            onInput={event => setText(event.currentTarget.value)}
-            onBlur={commit}
+            onInput={event => {
+              setText(event.currentTarget.value)
+              take(event.currentTarget.value, false)
+            }}
+            onBlur={() => take(text, true)}
             onKeyDown={event => {
-              if (event.key === 'Enter') commit()
+              if (event.key === 'Enter') take(text, true)
             }}
           />
           {unit && (

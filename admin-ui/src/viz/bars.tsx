@@ -23,6 +23,8 @@ interface BarsProps {
 const left = 52
 const bottom = 22
 const top = 8
+/** A wider bar says nothing more. */
+const widest = 56
 
 export function Bars({ bars, label, format, partial = false, height = 180 }: BarsProps): JSX.Element {
   const [ref, width] = useWidth<HTMLDivElement>()
@@ -68,14 +70,15 @@ export function Bars({ bars, label, format, partial = false, height = 180 }: Bar
         ))}
         {bars.map((bar, index) => {
           const x = left + index * step
+          const thick = Math.max(1, Math.min(widest, step * 0.7))
           const size = bar.value === null ? 0 : Math.max(bar.value > 0 ? 1 : 0, top + plot - y(bar.value))
           return (
             <g key={bar.id}>
               <rect
                 class={partial && index === bars.length - 1 ? 'hatched' : 'f1'}
                 {...(partial && index === bars.length - 1 ? { fill: `url(#${hatch})` } : {})}
-                x={x + step * 0.15}
-                width={Math.max(1, step * 0.7)}
+                x={x + (step - thick) / 2}
+                width={thick}
                 y={top + plot - size}
                 height={size}
                 opacity={cursor === null || cursor === index ? 1 : 0.5}

@@ -17,6 +17,7 @@ import { modelOptions } from '../shared/model-options.ts'
 import { applyPreset, checkDraft, maxAdvisers, presets } from './checks.ts'
 import type { DraftState } from './draft-state.ts'
 import { Limits } from './limits.tsx'
+import { shownPolicy } from './readiness.tsx'
 
 const tones: Record<ReadinessCall['state'], Tone> = { verified: 'ok', unverified: 'warn', blocked: 'bad' }
 
@@ -35,7 +36,7 @@ export function DraftForm({ state, draft, candidates, policy, readOnly }: DraftF
   const list = useRef<HTMLDivElement>(null)
   const options = modelOptions(candidates)
   const { edit, readiness, saveError } = state
-  const shown = readiness?.policies.find(item => item.policy === policy) ?? readiness?.policies[0]
+  const shown = readiness && shownPolicy(readiness, policy)
   const chip = (model: string, stage: string) => {
     const call = shown?.calls.find(item => item.model === model && item.stage === stage)
     return (

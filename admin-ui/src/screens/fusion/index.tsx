@@ -18,6 +18,7 @@ import { Page } from '../../ui/panel.tsx'
 import { Select } from '../../ui/select.tsx'
 import { Loaded } from '../../ui/states.tsx'
 import { toast, toastError } from '../../ui/toast.tsx'
+import { callerName } from '../shared/model-options.ts'
 import { DraftForm } from './draft-form.tsx'
 import { useDraft } from './draft-state.ts'
 import { HistoryDialog } from './history.tsx'
@@ -27,8 +28,6 @@ import { Review } from './review.tsx'
 import { Steps, type TestStatus } from './steps.tsx'
 
 const TestDrawer = lazy(() => import('./test-drawer.tsx').then(module => module.TestDrawer))
-
-const callerName = (profile: string) => (profile === 'default' ? 'clawrouter/fusion' : `clawrouter/fusion:${profile}`)
 
 export default function Fusion(): JSX.Element {
   const { params } = useRoute()

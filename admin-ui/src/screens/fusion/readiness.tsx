@@ -55,7 +55,7 @@ function FiguresOf({ readiness }: { readiness: Readiness }): JSX.Element {
         {
           name: 'Typical cost',
           value: figures.typical_cost_usd == null ? '–' : money(figures.typical_cost_usd),
-          note: figures.typical_cost_usd == null ? 'no traffic yet' : 'p50 of recent traffic',
+          note: figures.typical_cost_usd == null ? 'a model is unpriced' : 'estimate',
         },
         {
           name: 'Synthesizer alone',
@@ -170,6 +170,12 @@ function nobody(readiness: Readiness): string | null {
   return [...counts].map(([text, amount]) => `${plural(amount, 'policy', 'policies')}: ${text}`).join(' ')
 }
 
+/** The policy that the page speaks of: the wanted one, else the one with most keys. */
+export function shownPolicy(readiness: Readiness, wanted: string): ReadinessPolicy | undefined {
+  const byKeys = [...readiness.policies].sort((a, b) => b.keys - a.keys || Number(b.listed) - Number(a.listed))
+  return readiness.policies.find(item => item.policy === wanted) ?? byKeys[0]
+}
+
 export function ReadinessPanels({
   state,
   caller,
@@ -184,9 +190,7 @@ export function ReadinessPanels({
   const { readiness, readinessError, readinessAt } = state
   const [own, setOwn] = useState('')
   const wanted = policy || own
-  const busiest =
-    readiness && [...readiness.policies].sort((a, b) => Number(b.listed) - Number(a.listed) || b.keys - a.keys)[0]
-  const shown = readiness?.policies.find(item => item.policy === wanted) ?? readiness?.policies[0] ?? busiest
+  const shown = readiness && shownPolicy(readiness, wanted)
   const choose = (next: string) => {
     setOwn(next)
     onPolicy(next)

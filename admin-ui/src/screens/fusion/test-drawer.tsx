@@ -190,6 +190,8 @@ export function TestDrawer({
       ? null
       : figures.reserve_usd + (baseline ? (figures.synthesizer_alone?.reserve_usd ?? 0) : 0)
   const { result } = run
+  const failed = run.calls.filter(call => call.stage === 'adviser' && !call.ok).length
+  const problem = failed > 0 ? `${plural(failed, 'adviser')} failed` : result?.degraded ? 'degraded' : null
   return (
     <Dialog drawer title="Test prompt" onClose={onClose}>
       <form
@@ -275,13 +277,17 @@ export function TestDrawer({
                 {
                   name: 'Calls',
                   value: result.calls,
-                  note: result.degraded ? <Chip tone="warn">degraded</Chip> : undefined,
+                  note: problem ? <Chip tone="warn">{problem}</Chip> : undefined,
                 },
               ]}
             />
           )}
           <div class="panel">
-            <Waterfall label="Calls of this test" rows={rowsOf(run)} totalMs={Math.max(1000, run.nowMs)} />
+            <Waterfall
+              label="Calls of this test"
+              rows={rowsOf(run)}
+              totalMs={running ? Math.max(1000, run.nowMs) : Math.max(1, run.nowMs)}
+            />
           </div>
           <Answers run={run} running={running} />
           <span class="visually-hidden" role="status">

@@ -1,6 +1,7 @@
 /** Route inspector: which model a request would get and why. Calls no upstream, records nothing. */
 import type { JSX } from 'preact'
 import { useRef, useState } from 'preact/hooks'
+import { useLocation } from 'preact-iso'
 import { ApiError } from '../../api/client.ts'
 import { listDocuments } from '../../api/documents.ts'
 import { explainRoute, listCandidates } from '../../api/operate.ts'
@@ -9,7 +10,7 @@ import type { Explanation } from '../../api/schema/explain.ts'
 import { duration } from '../../lib/format.ts'
 import { modifier } from '../../lib/shortcuts.ts'
 import { adminUrl, useQuery } from '../../lib/url.ts'
-import { Button, LinkButton } from '../../ui/button.tsx'
+import { Button } from '../../ui/button.tsx'
 import { Chip } from '../../ui/chip.tsx'
 import { Combobox } from '../../ui/combobox.tsx'
 import { TextInput } from '../../ui/field.tsx'
@@ -17,6 +18,8 @@ import { Page, Panel } from '../../ui/panel.tsx'
 import { Select } from '../../ui/select.tsx'
 import { Empty, ErrorBox } from '../../ui/states.tsx'
 import { playgroundOptions } from '../playground/settings-panel.tsx'
+import { handOver } from '../shared/hand-over.ts'
+import { startModel } from '../shared/model-options.ts'
 import { ExplanationView } from './view.tsx'
 
 const sample = 'Summarise this changelog in three bullets for customers.'
@@ -38,8 +41,8 @@ export function requestBody(input: string, model: string): Record<string, unknow
 
 export default function Inspect(): JSX.Element {
   const query = useQuery()
+  const { route } = useLocation()
   const [input, setInput] = useState('')
-  const model = query.get('model') || 'clawrouter/auto'
   const policy = query.get('policy') || 'default'
   const session = query.get('session')
   const [result, setResult] = useState<{ explanation: Explanation; ms: number } | null>(null)
@@ -49,6 +52,7 @@ export default function Inspect(): JSX.Element {
   const shownInput = useRef('')
   const policies = useResource('documents/policies', signal => listDocuments('policies', {}, signal))
   const candidates = useResource(`candidates?${policy}`, signal => listCandidates(policy, signal))
+  const model = query.get('model') || startModel(candidates.data?.items ?? []) || 'clawrouter/auto'
 
   const inspect = async () => {
     if (busy || !input.trim()) return
@@ -75,7 +79,19 @@ export default function Inspect(): JSX.Element {
     <Page
       title="Route inspector"
       text="Runs the router's own decision code on a request. No upstream model is called and nothing is recorded."
-      actions={<LinkButton href={adminUrl('/playground', { model, policy })}>Send for real</LinkButton>}
+      actions={
+        <Button
+          disabled={!input.trim()}
+          why="Write a prompt first"
+          onClick={() => {
+            // Not in the address: a prompt has no place in a history or a log.
+            handOver.value = requestBody(input, model)
+            route(adminUrl('/playground', { model: String(handOver.value['model']), policy, session }))
+          }}
+        >
+          Send for real
+        </Button>
+      }
     >
       <div class="cols">
         <Panel title="Request">

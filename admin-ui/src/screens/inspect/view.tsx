@@ -156,7 +156,12 @@ function factsOf(explanation: Explanation): Fact[] {
   if (explanation.expected_cost_usd != null || explanation.worst_cost_usd != null) {
     facts.push([
       'Cost',
-      `expected ${money(explanation.expected_cost_usd)}, at most ${money(explanation.worst_cost_usd)}`,
+      [
+        explanation.expected_cost_usd != null && `expected ${money(explanation.expected_cost_usd)}`,
+        explanation.worst_cost_usd != null && `at most ${money(explanation.worst_cost_usd)}`,
+      ]
+        .filter(Boolean)
+        .join(', '),
     ])
   }
   if (explanation.budget_remaining_usd != null) facts.push(['Budget left', money(explanation.budget_remaining_usd)])

@@ -8,7 +8,7 @@ import { useQuery } from '../../lib/url.ts'
 import { Button } from '../../ui/button.tsx'
 import { Page } from '../../ui/panel.tsx'
 import { ModelsPanel } from './models.tsx'
-import { ProvidersPanel } from './providers.tsx'
+import { ProvidersPanel, quietProviders } from './providers.tsx'
 import { Wizard } from './wizard.tsx'
 
 export default function Models(): JSX.Element {
@@ -19,6 +19,12 @@ export default function Models(): JSX.Element {
   const candidates = useResource('candidates?', signal => listCandidates(null, signal))
   const connect = can('documents.write') || can('local.discover')
   const open = () => query.set({ wizard: '1' })
+  const quiet = quietProviders(providers.data?.items ?? [], health.data)
+  // Where nothing but the demo is connected, the others are what one came for.
+  const fresh = (providers.data?.items ?? []).every(
+    item => quiet.has(item.document.id) || item.document.transport?.kind === 'demo',
+  )
+  const all = query.get('all') ? query.get('all') === '1' : fresh
   return (
     <Page
       title="Models and providers"
@@ -34,12 +40,17 @@ export default function Models(): JSX.Element {
       <ProvidersPanel
         providers={providers}
         health={health}
+        quiet={quiet}
+        all={all}
+        onAll={on => query.set({ all: on ? '1' : '0' })}
         selected={query.get('provider')}
         onSelect={provider => query.set({ provider })}
       />
       <ModelsPanel
         models={models}
         candidates={candidates}
+        hidden={all ? new Set() : quiet}
+        health={health.data}
         provider={query.get('provider')}
         q={query.get('q')}
         onFilter={query.set}

@@ -5,7 +5,7 @@ import { useLocation } from 'preact-iso'
 import type { Resource } from '../../api/resource.ts'
 import type { Page as PageOf, Stored } from '../../api/schema/common.ts'
 import type { Model } from '../../api/schema/documents.ts'
-import type { ModelCandidate } from '../../api/schema/operate.ts'
+import type { Health, ModelCandidate } from '../../api/schema/operate.ts'
 import { can } from '../../api/session.ts'
 import { duration, price, tokens } from '../../lib/format.ts'
 import { matches, plural } from '../../lib/text.ts'
@@ -75,18 +75,23 @@ function State({ row }: { row: Row }): JSX.Element {
 interface ModelsProps {
   models: Resource<PageOf<Stored<Model>>>
   candidates: Resource<{ items: ModelCandidate[] }>
+  /** Providers whose models are left out unless a filter asks for them. */
+  hidden: ReadonlySet<string>
+  health: Health | undefined
   provider: string
   q: string
   onFilter: (change: Record<string, string | null>) => void
 }
 
-export function ModelsPanel({ models, candidates, provider, q, onFilter }: ModelsProps): JSX.Element {
+export function ModelsPanel({ models, candidates, hidden, health, provider, q, onFilter }: ModelsProps): JSX.Element {
   const { route } = useLocation()
   const [editing, setEditing] = useState<string | null>(null)
+  const firstToken = new Map(health?.targets.map(item => [item.target, item.ttft_p50_ms]))
   const refresh = () => void candidates.refresh()
   const all = modelRows(models.data?.items ?? [], candidates.data?.items ?? [])
   const rows = all.filter(
     row =>
+      (provider || q || !hidden.has(row.provider)) &&
       (!provider || row.provider === provider) &&
       (!q || matches(`${row.id} ${row.document?.capabilities?.join(' ') ?? ''}`, q)),
   )
@@ -111,7 +116,7 @@ export function ModelsPanel({ models, candidates, provider, q, onFilter }: Model
       }
       foot={
         models.data &&
-        `${plural(rows.length, 'model')}${filter ? ` of ${all.length}` : ''}. Prices in USD per million tokens, input / output. Blocked and verified are for the default policy.`
+        `${plural(rows.length, 'model')}${rows.length < all.length ? ` of ${all.length}` : ''}. Prices in USD per million tokens, input / output. Blocked and verified are for the default policy.`
       }
       flush
     >
@@ -179,12 +184,12 @@ export function ModelsPanel({ models, candidates, provider, q, onFilter }: Model
                 ),
               },
               {
-                id: 'p50',
-                head: 'p50',
+                id: 'ttft',
+                head: 'First token, p50',
                 number: true,
                 named: true,
-                sort: row => row.candidate?.p50_ms ?? 0,
-                cell: row => duration(row.candidate?.p50_ms),
+                sort: row => firstToken.get(row.id) ?? 0,
+                cell: row => duration(firstToken.get(row.id)),
               },
               {
                 id: 'verified',

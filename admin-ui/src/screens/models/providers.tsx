@@ -9,6 +9,7 @@ import type { Health } from '../../api/schema/operate.ts'
 import { can } from '../../api/session.ts'
 import { plural, spaced } from '../../lib/text.ts'
 import { adminUrl } from '../../lib/url.ts'
+import { Button } from '../../ui/button.tsx'
 import { Chip } from '../../ui/chip.tsx'
 import { Menu } from '../../ui/menu.tsx'
 import { Panel } from '../../ui/panel.tsx'
@@ -21,6 +22,10 @@ import { ReasonText } from '../shared/fix.tsx'
 interface ProvidersProps {
   providers: Resource<PageOf<Stored<Provider>>>
   health: Resource<Health>
+  /** Hidden unless `all` is on or one of them is selected. */
+  quiet: ReadonlySet<string>
+  all: boolean
+  onAll: (on: boolean) => void
   selected: string
   onSelect: (provider: string | null) => void
 }
@@ -60,7 +65,24 @@ export function providerState(
   }
 }
 
-export function ProvidersPanel({ providers, health, selected, onSelect }: ProvidersProps): JSX.Element {
+/** Bundled providers that nobody connected or changed: most of a fresh catalog, and nothing to look at every day. */
+export function quietProviders(providers: readonly Stored<Provider>[], health: Health | undefined): Set<string> {
+  if (!health) return new Set()
+  const quiet = providers.filter(
+    item => item.source === 'bundled' && providerState(item.document, health)?.connected === false,
+  )
+  return new Set(quiet.map(item => item.document.id))
+}
+
+export function ProvidersPanel({
+  providers,
+  health,
+  quiet,
+  all,
+  onAll,
+  selected,
+  onSelect,
+}: ProvidersProps): JSX.Element {
   const [editing, setEditing] = useState<string | null>(null)
   const stateOf = (id: string) => {
     const provider = providers.data?.items.find(item => item.document.id === id)?.document
@@ -93,7 +115,7 @@ export function ProvidersPanel({ providers, health, selected, onSelect }: Provid
           ) : (
             <Table
               label="Providers"
-              rows={data.items}
+              rows={data.items.filter(item => all || item.document.id === selected || !quiet.has(item.document.id))}
               rowKey={item => item.document.id}
               selected={item => item.document.id === selected}
               columns={[
@@ -197,7 +219,16 @@ export function ProvidersPanel({ providers, health, selected, onSelect }: Provid
           )
         }
       </Loaded>
-      {providers.data && <div class="panel-foot">{plural(providers.data.items.length, 'provider')}</div>}
+      {providers.data && (
+        <div class="panel-foot">
+          <span>{plural(providers.data.items.length, 'provider')}</span>
+          {quiet.size > 0 && (
+            <Button small onClick={() => onAll(!all)}>
+              {all ? `Hide ${quiet.size} without a connection` : `Show ${quiet.size} without a connection`}
+            </Button>
+          )}
+        </div>
+      )}
       {editing && (
         <DocumentDialog
           collection="providers"

@@ -255,8 +255,14 @@ export function Wizard({
       )}
       {error && <ErrorBox error={error} what={busy === 'save' ? 'Not saved' : 'That did not work'} />}
       {result && (
-        <div aria-live="polite">
+        <div class="stack-8" aria-live="polite">
           <Checks result={result} />
+          {result.ok && !result.checks.some(item => item.id === 'auth_required') && (
+            <Callout tone="warn" title="This server is open.">
+              It answers without a credential, so anyone who reaches it can use it. That is fine on this machine only;
+              enter its token here once it asks for one.
+            </Callout>
+          )}
           {result.models.length > 0 && (
             <p class="muted">
               Models:{' '}

@@ -1,8 +1,11 @@
 /** At most eight things that need a person, each with cause, since when and the way to fix it. */
 import type { JSX } from 'preact'
+import { listDocuments } from '../../api/documents.ts'
+import { readReadiness } from '../../api/fusion.ts'
 import { listKeys } from '../../api/keys.ts'
 import type { Resource } from '../../api/resource.ts'
 import { useResource } from '../../api/resource.ts'
+import type { Readiness } from '../../api/schema/fusion.ts'
 import type { Key } from '../../api/schema/keys.ts'
 import type { Health } from '../../api/schema/operate.ts'
 import { useNow } from '../../lib/clock.ts'
@@ -11,6 +14,7 @@ import { segment, spaced } from '../../lib/text.ts'
 import { adminUrl } from '../../lib/url.ts'
 import { Chip, type Tone } from '../../ui/chip.tsx'
 import { Empty, ErrorBox, Skeleton } from '../../ui/states.tsx'
+import { callerName } from '../shared/model-options.ts'
 
 interface Item {
   id: string
@@ -21,12 +25,39 @@ interface Item {
   link: string
 }
 
+/** Readiness of every profile that is on. */
+async function readLive(signal: AbortSignal): Promise<Readiness[]> {
+  const { items } = await listDocuments('fusion-profiles', {}, signal)
+  const live = items.filter(item => item.document.enabled)
+  return Promise.all(live.map(item => readReadiness(item.document.id, { draft: item.document }, signal)))
+}
+
 const maxItems = 8
 const nearShare = 0.8
 
+/** A profile that is on, but that nobody can run. */
+export function hiddenFusion(readiness: Readiness): Item | null {
+  if (readiness.policies.length === 0 || readiness.policies.some(policy => policy.listed)) return null
+  const { profile } = readiness
+  const cause = readiness.policies.find(policy => policy.reason)?.reason
+  return {
+    id: `fusion ${profile}`,
+    tone: 'bad',
+    state: 'hidden',
+    text: `${callerName(profile)} is on, but hidden for everyone. ${cause?.text ?? ''}`.trim(),
+    href: adminUrl(`/fusion/${segment(profile)}`),
+    link: 'Open fusion',
+  }
+}
+
 /** Everything that is wrong, worst first. Pure. */
-export function attention(health: Health | undefined, keys: readonly Key[], now: number): Item[] {
-  const out: Item[] = []
+export function attention(
+  health: Health | undefined,
+  keys: readonly Key[],
+  fusion: readonly Readiness[],
+  now: number,
+): Item[] {
+  const out: Item[] = fusion.map(hiddenFusion).filter(item => item !== null)
   for (const pool of health?.pools ?? []) {
     for (const item of pool.credentials) {
       if (item.state === 'ready') continue
@@ -77,8 +108,9 @@ export function attention(health: Health | undefined, keys: readonly Key[], now:
 export function Attention({ health }: { health: Resource<Health> }): JSX.Element {
   const now = useNow()
   const keys = useResource('keys?', signal => listKeys({}, signal))
+  const fusion = useResource('readiness?live', readLive, { pollMs: 30_000 })
   if (!health.data && !health.error) return <Skeleton lines={4} />
-  const items = attention(health.data, keys.data?.items ?? [], now)
+  const items = attention(health.data, keys.data?.items ?? [], fusion.data ?? [], now)
   return (
     <>
       {health.error && (

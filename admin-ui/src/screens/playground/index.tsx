@@ -14,6 +14,8 @@ import { Button } from '../../ui/button.tsx'
 import { Callout } from '../../ui/callout.tsx'
 import { Page, Panel } from '../../ui/panel.tsx'
 import { Empty } from '../../ui/states.tsx'
+import { takeOver } from '../shared/hand-over.ts'
+import { startModel } from '../shared/model-options.ts'
 import { callerKey, callerKeys } from './caller.ts'
 import { type Answer, type Message, noAnswer, requestOf, type Settings, send } from './chat.ts'
 import { CodeDialog } from './code-dialog.tsx'
@@ -49,10 +51,11 @@ function KeyLine({ policy }: { policy: string }): JSX.Element {
 
 export default function Playground(): JSX.Element {
   const query = useQuery()
+  const [given] = useState(takeOver)
   const [settings, setSettings] = useState<Settings>({
     model: query.get('model') || 'clawrouter/auto',
     policy: query.get('policy') || 'default',
-    system: '',
+    system: given?.system ?? '',
     temperature: null,
     maxTokens: null,
     stream: true,
@@ -61,7 +64,7 @@ export default function Playground(): JSX.Element {
     session: query.get('session'),
   })
   const [turns, setTurns] = useState<TurnState[]>([])
-  const [prompt, setPrompt] = useState('')
+  const [prompt, setPrompt] = useState(given?.prompt ?? '')
   const [code, setCode] = useState(false)
   const abort = useRef<AbortController | null>(null)
   const composer = useRef<HTMLTextAreaElement>(null)
@@ -74,8 +77,8 @@ export default function Playground(): JSX.Element {
   const models =
     candidates.data?.items.filter(item => item.executable && (item.capabilities?.includes('chat') ?? true)) ?? []
   useEffect(() => {
-    if (candidates.data && !query.get('model') && !models.some(item => item.model === settings.model) && models[0])
-      change({ model: models[0].model })
+    const start = startModel(candidates.data?.items ?? [])
+    if (start && !query.get('model') && !models.some(item => item.model === settings.model)) change({ model: start })
   }, [candidates.data])
   useEffect(
     () => () => {

@@ -2,6 +2,7 @@
 import type { JSX } from 'preact'
 import { useEffect, useState } from 'preact/hooks'
 import type { ApiError } from '../../api/client.ts'
+import { readTrace } from '../../api/operate.ts'
 import { duration, money, tokens } from '../../lib/format.ts'
 import { plural, segment, spaced } from '../../lib/text.ts'
 import { Button } from '../../ui/button.tsx'
@@ -41,13 +42,47 @@ function pretty(text: string): string {
   }
 }
 
+/** What is refused before any model is asked has no trace. */
+const leavesTrace = (error: ApiError) => ![401, 402, 403, 404].includes(error.status)
+
+const billedTries = 4
+const billedEveryMs = 700
+
+/** What the ledger booked for a request; a stream's headers left before its cost was known. */
+function useBilled(id: string | undefined): number | null {
+  const [billed, setBilled] = useState<number | null>(null)
+  useEffect(() => {
+    if (!id) return
+    let tries = 0
+    const abort = new AbortController()
+    const timer = setInterval(() => {
+      tries += 1
+      if (tries >= billedTries) clearInterval(timer)
+      readTrace(id, abort.signal)
+        .then(trace => {
+          clearInterval(timer)
+          setBilled(trace.cost_usd ?? null)
+        })
+        // Not booked yet, or not for this role to read: the link to the trace stays.
+        .catch(() => {})
+    }, billedEveryMs)
+    return () => {
+      clearInterval(timer)
+      abort.abort()
+    }
+  }, [id])
+  return billed
+}
+
 function Receipt({ turn }: { turn: TurnState }): JSX.Element {
   const { answer } = turn
   const served = answer.headers['x-clawrouter-target'] ?? answer.model
   const id = answer.headers['x-request-id']
   const attempts = Number(answer.headers['x-clawrouter-attempts'] ?? 0)
   const strategy = answer.headers['x-clawrouter-strategy']
-  const cost = answer.headers['x-clawrouter-cost-usd']
+  const told = answer.headers['x-clawrouter-cost-usd']
+  const billed = useBilled(told === undefined ? id : undefined)
+  const cost = told === undefined ? billed : Number(told)
   const speed =
     answer.outputTokens && answer.totalMs && answer.firstTokenMs !== null && answer.totalMs > answer.firstTokenMs
       ? (answer.outputTokens / (answer.totalMs - answer.firstTokenMs)) * 1000
@@ -69,7 +104,7 @@ function Receipt({ turn }: { turn: TurnState }): JSX.Element {
         </span>
       )}
       {speed !== null && <span>{speed.toFixed(0)} tokens/s</span>}
-      {cost !== undefined && <span>{money(Number(cost))}</span>}
+      {cost !== null && <span>{money(cost)}</span>}
       {turn.stopped && <Chip tone="warn">stopped; what was produced is billed</Chip>}
       {answer.finish === 'length' && <Chip tone="warn">cut at max tokens</Chip>}
       {id && <a href={`/admin/requests/${segment(id)}`}>trace</a>}
@@ -118,7 +153,7 @@ export function Turn({ turn, onRetry }: { turn: TurnState; onRetry: (() => void)
           <>
             <ErrorBox error={error} />
             {advice(error.code) && <p class="small muted">{advice(error.code)}</p>}
-            {error.requestId && (
+            {error.requestId && leavesTrace(error) && (
               <p class="small">
                 <a href={`/admin/requests/${segment(error.requestId)}`}>Open the trace</a>
               </p>

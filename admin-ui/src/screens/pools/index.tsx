@@ -1,5 +1,6 @@
 /** Pools and fallbacks: the state of every credential and target, why, until when, and the reset. */
 import type { JSX } from 'preact'
+import { useEffect, useState } from 'preact/hooks'
 import { listDocuments } from '../../api/documents.ts'
 import { readHealth, resetPool } from '../../api/operate.ts'
 import { useResource } from '../../api/resource.ts'
@@ -12,6 +13,8 @@ import { Page, Panel } from '../../ui/panel.tsx'
 import { Empty, Loaded } from '../../ui/states.tsx'
 import { Table } from '../../ui/table.tsx'
 import { toast, toastError } from '../../ui/toast.tsx'
+import { DocumentDialog } from '../shared/document-dialog.tsx'
+import { CredentialsDialog } from './credentials.tsx'
 import { PoolPanel } from './pool.tsx'
 import { RoutesPanel } from './routes.tsx'
 import { Condition, ResetButton } from './state.tsx'
@@ -70,6 +73,7 @@ export default function Pools(): JSX.Element {
   const pools = useResource('documents/pools', signal => listDocuments('pools', {}, signal))
   const providers = useResource('documents/providers', signal => listDocuments('providers', {}, signal))
   const focus = query.get('pool')
+  const [open, setOpen] = useState<{ pool: string; kind: 'credentials' | 'document' } | null>(null)
   const reset = async (pool: string, what: { label?: string; target?: string }) => {
     try {
       const answer = await resetPool(pool, what)
@@ -95,6 +99,26 @@ export default function Pools(): JSX.Element {
     (a, b) =>
       Number(b === focus) - Number(a === focus) || Number(trouble(b)) - Number(trouble(a)) || a.localeCompare(b),
   )
+  const documentOf = (id: string) => pools.data?.items.find(item => item.document.id === id)
+  const bare = (id: string) => (health.data?.pools.find(item => item.pool === id)?.credentials.length ?? 0) === 0
+  const isEmpty = (id: string) => id !== focus && bare(id)
+  // A link to a pool without a credential came for one thing.
+  const wanted = focus !== '' && health.data !== undefined && documentOf(focus) !== undefined && bare(focus)
+  useEffect(() => {
+    if (wanted && can('credentials.write')) setOpen({ pool: focus, kind: 'credentials' })
+  }, [wanted])
+  const empty = ids.filter(isEmpty)
+  const panel = (data: Health) => (id: string) => (
+    <PoolPanel
+      key={id}
+      id={id}
+      document={documentOf(id)}
+      health={data.pools.find(item => item.pool === id)}
+      focused={id === focus}
+      onOpen={kind => setOpen({ pool: id, kind })}
+      onReset={what => void reset(id, what)}
+    />
+  )
   const asOf =
     health.data &&
     `as of ${clock(health.data.as_of)} UTC${health.data.isolate ? `, seen from ${health.data.isolate}` : ''}`
@@ -110,21 +134,24 @@ export default function Pools(): JSX.Element {
               <Empty title="No pool">A pool holds the credentials of a provider. Connect a provider first.</Empty>
             ) : (
               <div>
-                {ids.map(id => (
-                  <PoolPanel
-                    key={id}
-                    id={id}
-                    document={pools.data?.items.find(item => item.document.id === id)}
-                    health={data.pools.find(item => item.pool === id)}
-                    focused={id === focus}
-                    onReset={what => void reset(id, what)}
-                  />
-                ))}
+                {ids.filter(id => !isEmpty(id)).map(panel(data))}
+                {empty.length > 0 && (
+                  <details class="pools-empty" open={empty.length === ids.length}>
+                    <summary>{plural(empty.length, 'pool')} without a credential</summary>
+                    {empty.map(panel(data))}
+                  </details>
+                )}
               </div>
             )
           }
         </Loaded>
       </Panel>
+      {open?.kind === 'credentials' && (
+        <CredentialsDialog pool={open.pool} document={documentOf(open.pool)} onClose={() => setOpen(null)} />
+      )}
+      {open?.kind === 'document' && (
+        <DocumentDialog collection="pools" id={open.pool} onClose={() => setOpen(null)} onSaved={() => {}} />
+      )}
       {health.data && <Targets health={health.data} onReset={target => void reset(poolOf(target), { target })} />}
       <RoutesPanel health={health.data} editable={can('documents.write')} />
     </Page>

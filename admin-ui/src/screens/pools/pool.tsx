@@ -1,6 +1,5 @@
 /** One credential pool: strategy, members and their state, pasting a credential. */
 import type { JSX } from 'preact'
-import { useState } from 'preact/hooks'
 import type { Stored } from '../../api/schema/common.ts'
 import type { Pool } from '../../api/schema/documents.ts'
 import type { CredentialHealth, Health } from '../../api/schema/operate.ts'
@@ -8,11 +7,8 @@ import { can } from '../../api/session.ts'
 import { plural, spaced } from '../../lib/text.ts'
 import { Button } from '../../ui/button.tsx'
 import { Menu } from '../../ui/menu.tsx'
-import { Empty } from '../../ui/states.tsx'
 import { Table } from '../../ui/table.tsx'
 import { Ago } from '../../ui/time.tsx'
-import { DocumentDialog } from '../shared/document-dialog.tsx'
-import { CredentialsDialog } from './credentials.tsx'
 import { Condition, ResetButton } from './state.tsx'
 
 interface PoolPanelProps {
@@ -20,6 +16,7 @@ interface PoolPanelProps {
   document: Stored<Pool> | undefined
   health: Health['pools'][number] | undefined
   focused: boolean
+  onOpen: (what: 'credentials' | 'document') => void
   onReset: (what: { label?: string; target?: string }) => void
 }
 
@@ -29,10 +26,7 @@ function Resting({ credential }: { credential: CredentialHealth }): JSX.Element 
   return <small>for {models.map(item => item.model).join(', ')} only</small>
 }
 
-export function PoolPanel({ id, document, health, focused, onReset }: PoolPanelProps): JSX.Element {
-  const [open, setOpen] = useState<'credentials' | 'document' | null>(
-    focused && (health?.credentials.length ?? 0) === 0 && can('credentials.write') ? 'credentials' : null,
-  )
+export function PoolPanel({ id, document, health, focused, onOpen, onReset }: PoolPanelProps): JSX.Element {
   const members = health?.credentials ?? []
   const strategy = health?.strategy ?? document?.document.strategy
   return (
@@ -41,10 +35,18 @@ export function PoolPanel({ id, document, health, focused, onReset }: PoolPanelP
         <h3 class="grow">
           {id} <span class="muted small">{strategy && spaced(strategy)}</span>
         </h3>
-        <span class="panel-note">{plural(members.length, 'credential')}</span>
+        {members.length > 0 && <span class="panel-note">{plural(members.length, 'credential')}</span>}
         {can('credentials.write') && (
-          <Button small onClick={() => setOpen('credentials')}>
-            Credentials<span class="visually-hidden"> of {id}</span>
+          <Button small onClick={() => onOpen('credentials')}>
+            {members.length > 0 ? (
+              <>
+                Credentials<span class="visually-hidden"> of {id}</span>
+              </>
+            ) : (
+              <>
+                Add credential<span class="visually-hidden"> to {id}</span>
+              </>
+            )}
           </Button>
         )}
         <Menu
@@ -53,26 +55,21 @@ export function PoolPanel({ id, document, health, focused, onReset }: PoolPanelP
             can('pools.reset') && { text: 'Reset the whole pool', onSelect: () => onReset({}) },
             document && {
               text: can('documents.write') ? 'Edit document' : 'Show document',
-              onSelect: () => setOpen('document'),
+              onSelect: () => onOpen('document'),
             },
           ]}
         />
       </div>
       {members.length === 0 ? (
-        <Empty
-          title="No credential"
-          action={
-            can('credentials.write') && <Button onClick={() => setOpen('credentials')}>Add credential to {id}</Button>
-          }
-        >
+        <p class="pool-empty small muted">
           {document?.document.discover ? (
             <>
-              Set the Worker secret <code>{document.document.discover}</code>, or paste a credential here.
+              No credential. Set the Worker secret <code>{document.document.discover}</code>, or paste one here.
             </>
           ) : (
-            'Models of this pool are hidden until it has one.'
+            'No credential; models of this pool are hidden until it has one.'
           )}
-        </Empty>
+        </p>
       ) : (
         <Table
           label={`Credentials of ${id}`}
@@ -114,10 +111,6 @@ export function PoolPanel({ id, document, health, focused, onReset }: PoolPanelP
             },
           ]}
         />
-      )}
-      {open === 'credentials' && <CredentialsDialog pool={id} document={document} onClose={() => setOpen(null)} />}
-      {open === 'document' && (
-        <DocumentDialog collection="pools" id={id} onClose={() => setOpen(null)} onSaved={() => {}} />
       )}
     </section>
   )

@@ -17,6 +17,7 @@ import { Select } from '../../ui/select.tsx'
 import { Empty, EmptyFiltered, Loaded } from '../../ui/states.tsx'
 import { Table } from '../../ui/table.tsx'
 import { Attempts, Status } from '../shared/request-cells.tsx'
+import { useStartModel } from '../shared/start-model.ts'
 import { summary } from './summary.ts'
 
 const filterNames = ['status', 'policy', 'model', 'provider', 'key', 'session', 'since', 'from', 'to', 'q'] as const
@@ -56,8 +57,8 @@ const columns = [
   'session',
 ]
 
-const snippet = () =>
-  `curl ${location.origin}/v1/chat/completions \\\n  -H "Authorization: Bearer YOUR_KEY" -H "Content-Type: application/json" \\\n  -d '{"model":"clawrouter/auto","messages":[{"role":"user","content":"Say hello."}]}'`
+const snippet = (model: string) =>
+  `curl ${location.origin}/v1/chat/completions \\\n  -H "Authorization: Bearer YOUR_KEY" -H "Content-Type: application/json" \\\n  -d '{"model":"${model}","messages":[{"role":"user","content":"Say hello."}]}'`
 
 function Figs({
   rows,
@@ -89,6 +90,7 @@ function Figs({
 
 export default function Requests(): JSX.Element {
   const query = useQuery()
+  const model = useStartModel()
   const [live, setLive] = useState(false)
   const [top, setTop] = useState<string | null>(null)
   const filter = Object.fromEntries(filterNames.map(name => [name, query.get(name)]))
@@ -192,7 +194,7 @@ export default function Requests(): JSX.Element {
                   onClear={clear}
                 />
               ) : (
-                <Empty title="No request yet" command={snippet()}>
+                <Empty title="No request yet" command={snippet(model)}>
                   Each call to the router appears here a moment after it ended.
                 </Empty>
               )}

@@ -1,6 +1,7 @@
 /** Session pins: which conversation stays on which model, and how to let it go. */
 import type { JSX } from 'preact'
 import { useState } from 'preact/hooks'
+import { listKeys } from '../../api/keys.ts'
 import { deleteSession, listSessions } from '../../api/operate.ts'
 import { useResource } from '../../api/resource.ts'
 import { can } from '../../api/session.ts'
@@ -13,13 +14,22 @@ import { Empty, Loaded } from '../../ui/states.tsx'
 import { Table } from '../../ui/table.tsx'
 import { Ago } from '../../ui/time.tsx'
 import { toast, toastError } from '../../ui/toast.tsx'
+import { useStartModel } from '../shared/start-model.ts'
 
-const snippet = () =>
-  `curl ${location.origin}/v1/chat/completions \\\n  -H "Authorization: Bearer YOUR_KEY" -H "x-session-id: my-conversation" \\\n  -H "Content-Type: application/json" \\\n  -d '{"model":"clawrouter/auto","messages":[{"role":"user","content":"Hello."}]}'`
+const snippet = (model: string) =>
+  `curl ${location.origin}/v1/chat/completions \\\n  -H "Authorization: Bearer YOUR_KEY" -H "x-session-id: my-conversation" \\\n  -H "Content-Type: application/json" \\\n  -d '{"model":"${model}","messages":[{"role":"user","content":"Hello."}]}'`
+
+/** A session id without the tenant it is filed under. */
+export function ownName(session: string, tenant: string | null | undefined): string {
+  return tenant && session.startsWith(`${tenant}/`) ? session.slice(tenant.length + 1) : session
+}
 
 export default function Sessions(): JSX.Element {
   const query = useQuery()
+  const model = useStartModel()
   const cursor = query.get('cursor')
+  const keys = useResource('keys?', signal => listKeys({}, signal))
+  const keyName = (kid: string) => keys.data?.items.find(key => key.kid === kid)?.label ?? kid
   const sessions = useResource(`sessions?${cursor}`, signal => listSessions({ cursor }, signal), { pollMs: 15_000 })
   const [busy, setBusy] = useState<string | null>(null)
   const unpin = async (id: string) => {
@@ -43,7 +53,7 @@ export default function Sessions(): JSX.Element {
         <Loaded of={sessions} what="Sessions">
           {data =>
             data.items.length === 0 ? (
-              <Empty title="No conversation is pinned" command={snippet()}>
+              <Empty title="No conversation is pinned" command={snippet(model)}>
                 Clients keep a model for a conversation by sending a session id. Pins end after a while of silence.
               </Empty>
             ) : (
@@ -63,9 +73,9 @@ export default function Sessions(): JSX.Element {
                             title={row.session}
                             href={adminUrl('/requests', { session: row.session })}
                           >
-                            {middle(row.session, 22)}
+                            {middle(ownName(row.session, row.tenant), 22)}
                           </a>
-                          <small>{row.tenant}</small>
+                          <small>{row.tenant && `key ${keyName(row.tenant)}`}</small>
                         </>
                       ),
                     },

@@ -26,3 +26,21 @@ export function modelOptions(candidates: readonly ModelCandidate[]): Option[] {
       }
     })
 }
+
+/**
+ * The model that a first request names: what decides for itself when this deployment has it, else a fallback route or a
+ * model that can be executed, the proven ones first and the demo last.
+ */
+export function startModel(candidates: readonly ModelCandidate[]): string | undefined {
+  const auto = 'clawrouter/auto'
+  const usable = candidates.filter(item => item.executable && (item.capabilities?.includes('chat') ?? true))
+  const rank = (item: ModelCandidate) =>
+    item.model === auto ? 0 : item.provider === 'demo' || item.model.includes('demo') ? 3 : item.verified_at ? 1 : 2
+  const single = usable.filter(item => !item.model.startsWith('clawrouter/fusion'))
+  return [...(single.length ? single : usable)].sort((a, b) => rank(a) - rank(b))[0]?.model
+}
+
+/** The name by which callers ask for a fusion profile. */
+export function callerName(profile: string): string {
+  return profile === 'default' ? 'clawrouter/fusion' : `clawrouter/fusion:${profile}`
+}

@@ -9,7 +9,7 @@ import { Explanation } from '../../api/schema/explain.ts'
 import type { Trace } from '../../api/schema/operate.ts'
 import { useNow } from '../../lib/clock.ts'
 import { ago, dateTime, duration, money, tokens } from '../../lib/format.ts'
-import { middle, plural, segment, spaced } from '../../lib/text.ts'
+import { middle, plural, spaced } from '../../lib/text.ts'
 import { adminUrl } from '../../lib/url.ts'
 import { LinkButton } from '../../ui/button.tsx'
 import { Callout } from '../../ui/callout.tsx'
@@ -21,13 +21,18 @@ import { TabPanel, Tabs } from '../../ui/tabs.tsx'
 import { Waterfall } from '../../viz/waterfall.tsx'
 import { ExplanationView } from '../inspect/view.tsx'
 import { Status } from '../shared/request-cells.tsx'
-import { waterfallRows } from './rows.tsx'
+import { calls, spanName, waterfallRows } from './rows.tsx'
 import { AttemptsTable, SpanDetail } from './spans.tsx'
 
 function callsNote(trace: Trace): string {
   const failed = trace.spans.filter(span => span.stage !== 'route' && span.outcome === 'failed')
   const names = failed.map(span => (span.class ? spaced(span.class) : 'failed'))
   return names.length ? names.join(', ') : 'none failed'
+}
+
+/** Money is set aside only where a budget could run out. */
+function reservedNote(reserved: number | null | undefined): string | undefined {
+  return reserved ? `reserved ${money(reserved)}` : undefined
 }
 
 function Content({ trace }: { trace: Trace }): JSX.Element {
@@ -59,17 +64,21 @@ function Budget({ trace }: { trace: Trace }): JSX.Element {
   return (
     <dl class="kv">
       <dt>Reserved before the first call</dt>
-      <dd>{money(reserved)}</dd>
+      <dd>{reserved ? money(reserved) : <span class="muted">nothing: no budget limits this caller</span>}</dd>
       <dt>Settled</dt>
       <dd>{money(trace.cost_usd)}</dd>
-      <dt>Released</dt>
-      <dd>{reserved === null ? '–' : money(Math.max(0, reserved - spent))}</dd>
+      {reserved ? (
+        <>
+          <dt>Released</dt>
+          <dd>{money(Math.max(0, reserved - spent))}</dd>
+        </>
+      ) : null}
       {trace.spans
         .filter(span => span.cost_usd != null && span.stage !== 'route')
         .map(span => (
           <>
             <dt key={span.id}>
-              {span.stage} {span.target}
+              {spanName(span, 2)} <span class="mono small">{span.target}</span>
             </dt>
             <dd>
               {money(span.cost_usd)}{' '}
@@ -124,11 +133,12 @@ export default function TraceScreen(): JSX.Element {
       }
     >
       <Loaded of={trace} what={`Request ${id}`} lines={12}>
-        {found => {
+        {stored => {
+          const found = { ...stored, spans: calls(stored.spans) }
           const rows = waterfallRows(found)
           const total = Math.max(found.duration_ms ?? 0, ...found.spans.map(span => span.end_ms ?? span.start_ms), 1)
           const span = found.spans.find(item => item.id === selected)
-          const calls = found.spans.filter(item => item.stage !== 'route').length
+          const made = found.spans.filter(item => item.stage !== 'route').length
           return (
             <>
               <Figures
@@ -137,8 +147,8 @@ export default function TraceScreen(): JSX.Element {
                   { name: 'Status', value: <Status row={found} /> },
                   { name: 'Total', value: duration(found.duration_ms) },
                   { name: 'First token', value: duration(found.ttft_ms) },
-                  { name: 'Cost', value: money(found.cost_usd), note: `reserved ${money(found.reserved_usd)}` },
-                  { name: 'Calls', value: calls, note: callsNote(found) },
+                  { name: 'Cost', value: money(found.cost_usd), note: reservedNote(found.reserved_usd) },
+                  { name: 'Calls', value: made, note: callsNote(found) },
                 ]}
               />
               {found.served_model && found.served_model !== found.requested_model && (
@@ -147,7 +157,10 @@ export default function TraceScreen(): JSX.Element {
                   {found.strategy && ` by strategy ${spaced(found.strategy)}`}
                   {found.session && (
                     <>
-                      , session <a href={adminUrl('/requests', { session: found.session })}>{found.session}</a>
+                      , session{' '}
+                      <a href={adminUrl('/requests', { session: found.session })} title={found.session}>
+                        {middle(found.session, 32)}
+                      </a>
                     </>
                   )}
                   .
@@ -176,7 +189,7 @@ export default function TraceScreen(): JSX.Element {
                     active={tab}
                     onChange={setTab}
                     tabs={[
-                      { id: 'attempts', text: plural(calls, 'attempt') },
+                      { id: 'attempts', text: plural(made, 'attempt') },
                       { id: 'routing', text: 'Routing' },
                       { id: 'budget', text: 'Budget' },
                       { id: 'content', text: 'Content' },
@@ -194,7 +207,7 @@ export default function TraceScreen(): JSX.Element {
                       {tab === 'routing' && <Routing trace={found} />}
                       {tab === 'budget' && <Budget trace={found} />}
                       {tab === 'content' && <Content trace={found} />}
-                      {tab === 'raw' && <Json value={found} label="The stored trace" />}
+                      {tab === 'raw' && <Json value={stored} label="The stored trace" />}
                     </div>
                   )}
                 </TabPanel>
@@ -205,8 +218,9 @@ export default function TraceScreen(): JSX.Element {
       </Loaded>
       {trace.error?.status === 404 && (
         <p class="muted">
-          A trace appears a moment after its request ended, and is kept for a limited time.{' '}
-          <a href={adminUrl('/requests', { q: segment(id) })}>Search the list</a>
+          A trace appears a moment after its request ended, and is kept for a limited time. What was refused before any
+          model was asked (401, 402, 403, 404) leaves none.{' '}
+          <a href={adminUrl('/requests', { q: id })}>Search the list</a>
         </p>
       )}
     </Page>

@@ -1,4 +1,4 @@
-/** A trace's spans as waterfall rows. Pure. */
+/** A trace's spans, folded to one per call, and as waterfall rows. Pure. */
 import type { Span, Trace } from '../../api/schema/operate.ts'
 import { duration, money, tokens } from '../../lib/format.ts'
 import { sentence, spaced } from '../../lib/text.ts'
@@ -16,6 +16,22 @@ function roleOf(span: Span, first: Span | undefined): WaterfallRole {
     case 'attempt':
       return first && first.target !== span.target ? 'fallback' : 'primary'
   }
+}
+
+/**
+ * One span per call: an adviser, judge or synthesizer is stored as a stage with its attempts below it; what is shown is
+ * each attempt under the name of its stage. A stage without an attempt (left out, cancelled early) stays itself.
+ */
+export function calls(spans: readonly Span[]): Span[] {
+  const staged = (span: Span) => span.stage === 'adviser' || span.stage === 'judge' || span.stage === 'synthesizer'
+  const stages = new Map(spans.filter(staged).map(span => [span.id, span]))
+  const parents = new Set(spans.flatMap(span => (span.parent != null && stages.has(span.parent) ? [span.parent] : [])))
+  return spans
+    .filter(span => !parents.has(span.id))
+    .map(span => {
+      const stage = span.parent == null ? undefined : stages.get(span.parent)
+      return stage ? { ...span, stage: stage.stage, index: stage.index ?? 0 } : span
+    })
 }
 
 export function spanName(span: Span, siblings: number): string {

@@ -14,7 +14,7 @@ import { Figures, Page, Panel } from '../../ui/panel.tsx'
 import { Select } from '../../ui/select.tsx'
 import { Empty, Loaded } from '../../ui/states.tsx'
 import { Table } from '../../ui/table.tsx'
-import { Bars } from '../../viz/bars.tsx'
+import { type Bar, Bars } from '../../viz/bars.tsx'
 import { share } from '../../viz/scale.ts'
 import { BudgetsPanel } from './budgets.tsx'
 
@@ -43,6 +43,23 @@ export function periodStart(period: string, now: number): string {
   return new Date(Date.UTC(date.getUTCFullYear(), date.getUTCMonth(), 1)).toISOString()
 }
 
+/** One bar for each day from `from` to today; a day without a row is a day without a request. */
+export function dayBars(groups: readonly UsageGroup[], from: string, now: number): Bar[] {
+  const byDay = new Map(groups.map(group => [group.id.slice(0, 10), group]))
+  const out: Bar[] = []
+  for (let at = Date.parse(from); at <= now; at += dayMs) {
+    const id = new Date(at).toISOString().slice(0, 10)
+    const group = byDay.get(id)
+    out.push({
+      id,
+      label: `${Number(id.slice(8))}`,
+      value: group ? (group.cost_usd ?? null) : 0,
+      text: group ? `${money(group.cost_usd)}, ${plural(group.requests, 'request')}` : 'no request',
+    })
+  }
+  return out
+}
+
 const columns = ['id', 'requests', 'errors', 'input_tokens', 'output_tokens', 'cached_tokens', 'cost_usd']
 
 function href(group: UsageGroup, split: string): string {
@@ -62,12 +79,7 @@ export default function Usage(): JSX.Element {
   const keys = useResource('keys?', signal => listKeys({}, signal))
   const { data } = report
   const top = Math.max(1e-12, ...(data?.groups.map(group => group.cost_usd ?? 0) ?? []))
-  const bars = (days.data?.groups ?? []).map(group => ({
-    id: group.id,
-    label: `${Number(group.id.slice(8, 10))}`,
-    value: group.cost_usd ?? null,
-    text: `${money(group.cost_usd)}, ${plural(group.requests, 'request')}`,
-  }))
+  const bars = days.data?.groups.length ? dayBars(days.data.groups, from, now) : []
   return (
     <Page
       title="Usage and budgets"
