@@ -51,7 +51,6 @@ async fn fetch(config: &AccessConfig) -> Result<Bytes, String> {
         url: Secret::new(config.keys_url()),
         headers: Vec::new(),
         body: Bytes::new(),
-        quota_headers: false,
     };
     let (_socket, answer) = super::upstream::open(&JsValue::NULL.into(), &request).map_err(|_| "refused".to_owned())?;
     let answer = answer.await.map_err(|fault| format!("{fault:?}"))?;

@@ -98,11 +98,12 @@ pub(super) async fn get(env: &Env, request: &UpstreamRequest, patience: Millis) 
 
 /// A whole body of at most `limit` bytes.
 pub(super) async fn body_of(answer: upstream::Answer, limit: usize) -> Result<Bytes, String> {
-    let Some(reader) = answer.body else {
+    let Some(mut stream) = answer.body else {
         return Ok(Bytes::new());
     };
     let mut body = Vec::new();
-    while let Some(chunk) = upstream::read(&reader)
+    while let Some(chunk) = stream
+        .read(false)
         .await
         .map_err(|fault| format!("the answer broke off ({fault:?})"))?
     {

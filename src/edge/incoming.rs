@@ -1,16 +1,16 @@
 //! One HTTP request as handlers see it: method, path, headers, bounded body. Reads each thing once; crossings into JavaScript cost.
 
-use super::clock;
-use crate::wire::{ApiError, Millis, headers};
+use super::{clock, crossing, upstream};
+use crate::wire::{ApiError, Millis};
 use bytes::Bytes;
 use futures::FutureExt;
 use futures::channel::oneshot;
 use futures::future::LocalBoxFuture;
 use js_sys::Uint8Array;
+use std::collections::BTreeMap;
 use std::rc::Rc;
 use wasm_bindgen::{JsCast, closure::Closure};
 use wasm_bindgen_futures::JsFuture;
-use web_sys::ReadableStreamDefaultReader;
 use worker::{Context, Env};
 
 /// A request, its deployment and its lifetime.
@@ -34,6 +34,8 @@ pub(super) struct Incoming {
     pub(super) request_id: String,
     /// When the request arrived.
     pub(super) received_at: Millis,
+    /// Lower-case names; values of one name are joined by commas.
+    headers: Rc<BTreeMap<String, String>>,
 }
 
 impl Incoming {
@@ -45,11 +47,12 @@ impl Incoming {
         let url = request.url();
         let (origin, rest) = split_url(&url);
         let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
-        let presented = request.headers().get("x-request-id").ok().flatten();
-        let valid = presented.as_deref().is_none_or(headers::is_request_id);
+        let headers = crossing::headers_of(&request.headers());
+        let presented = headers.get("x-request-id").cloned();
+        let valid = presented.as_deref().is_none_or(crate::wire::headers::is_request_id);
         let request_id = match presented {
             Some(id) if valid => id,
-            _ => headers::request_id(clock::random::<16>().unwrap_or_default()),
+            _ => crate::wire::headers::request_id(clock::random::<16>().unwrap_or_default()),
         };
         let incoming = Self {
             method: request.method(),
@@ -58,6 +61,7 @@ impl Incoming {
             query: query.to_owned(),
             request_id,
             received_at: clock::now(),
+            headers: Rc::new(headers),
             request,
             env,
             context: Rc::new(context),
@@ -70,9 +74,9 @@ impl Incoming {
         (incoming, verdict)
     }
 
-    /// A request header.
+    /// A request header by its lower-case name.
     pub(super) fn header(&self, name: &str) -> Option<String> {
-        self.request.headers().get(name).ok().flatten()
+        self.headers.get(name).cloned()
     }
 
     /// The whole body, at most `limit` bytes. A body that announces or turns out to be larger is not read to its end.
@@ -96,12 +100,11 @@ impl Incoming {
         let Some(stream) = self.request.body() else {
             return Ok(Bytes::new());
         };
-        let reader: ReadableStreamDefaultReader = stream.get_reader().dyn_into().map_err(|_| broken_body())?;
+        let mut stream = upstream::Body::new(stream).map_err(|_| broken_body())?;
         let mut body = Vec::new();
-        while let Some(chunk) = super::upstream::read(&reader).await.map_err(|_| broken_body())? {
+        while let Some(chunk) = stream.read(false).await.map_err(|_| broken_body())? {
             body.extend_from_slice(&chunk);
             if body.len() as u64 > limit {
-                drop(reader.cancel());
                 return Err(ApiError::request_too_large(limit));
             }
         }

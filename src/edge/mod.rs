@@ -8,6 +8,7 @@ mod clock;
 mod completions;
 mod config;
 mod cors;
+mod crossing;
 mod crypto;
 mod discovery;
 mod finishing;

@@ -1,12 +1,13 @@
 //! Responses: status, headers and body handed to the platform.
 
+use super::crossing;
 use crate::wire::ApiError;
 use bytes::Bytes;
 use futures::Stream;
 use js_sys::Uint8Array;
 use serde::Serialize;
 use wasm_bindgen::JsValue;
-use web_sys::{Headers, Response, ResponseInit};
+use web_sys::{Response, ResponseInit};
 
 /// Anything that stops a handler.
 pub(super) type Reply = Result<Response, ApiError>;
@@ -62,16 +63,12 @@ pub(super) fn error(error: &ApiError, request_id: &str) -> Response {
 }
 
 fn init(status: u16, content_type: Option<&str>, headers: &[(String, String)]) -> Result<ResponseInit, ApiError> {
-    let target = Headers::new().map_err(|_| platform())?;
-    if let Some(content_type) = content_type {
-        target.set("content-type", content_type).map_err(|_| platform())?;
-    }
-    for (name, value) in headers {
-        target.append(name, value).map_err(|_| platform())?;
-    }
+    let content_type = content_type.map(|kind| ("content-type", kind));
+    let named = headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+    let pairs = crossing::header_pairs(content_type.into_iter().chain(named)).map_err(|_| platform())?;
     let init = ResponseInit::new();
     init.set_status(status);
-    init.set_headers(&target);
+    init.set_headers(&pairs);
     Ok(init)
 }
 

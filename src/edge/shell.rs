@@ -11,9 +11,7 @@ use crate::wire::Millis;
 use bytes::Bytes;
 use futures::future::{Either, FutureExt, LocalBoxFuture, select};
 use futures::stream::{FuturesUnordered, StreamExt};
-use std::collections::{BTreeMap, VecDeque};
-use std::rc::Rc;
-use web_sys::ReadableStreamDefaultReader;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use worker::Env;
 
 /// Called once with the machine when a request is over, however it ended; answers what it cost.
@@ -28,6 +26,7 @@ pub(super) struct Shell {
     machine: Option<Box<dyn Machine>>,
     finalizer: Option<Finalizer>,
     sockets: BTreeMap<CallId, upstream::Socket>,
+    in_pieces: BTreeSet<CallId>,
     pending: FuturesUnordered<LocalBoxFuture<'static, (CallId, Signal)>>,
     timer: Option<(Millis, LocalBoxFuture<'static, ()>)>,
     caller_gone: Option<LocalBoxFuture<'static, ()>>,
@@ -41,7 +40,7 @@ pub(super) struct Shell {
 /// What a pending piece of upstream I/O came back with.
 enum Signal {
     Answered(Result<upstream::Answer, TransportFault>),
-    Read(Rc<ReadableStreamDefaultReader>, Result<Option<Bytes>, TransportFault>),
+    Read(upstream::Body, Result<Option<Bytes>, TransportFault>),
     Demo(VecDeque<Bytes>, Millis),
 }
 
@@ -59,6 +58,7 @@ impl Shell {
             machine: Some(machine),
             finalizer: Some(finalizer),
             sockets: BTreeMap::new(),
+            in_pieces: BTreeSet::new(),
             pending: FuturesUnordered::new(),
             timer: None,
             caller_gone,
@@ -175,17 +175,18 @@ impl Shell {
             Signal::Answered(Ok(upstream::Answer { status, headers, body })) => {
                 self.feed(Event::Headers { call, status, headers });
                 match body {
-                    Some(reader) => self.read_on(call, Rc::new(reader)),
+                    Some(body) => self.read_on(call, body),
                     None => self.end(call),
                 }
             }
-            Signal::Read(reader, Ok(Some(bytes))) => {
+            Signal::Read(body, Ok(Some(bytes))) => {
                 self.feed(Event::Data { call, bytes });
-                self.read_on(call, reader);
+                self.carry_out();
+                self.read_on(call, body);
             }
             Signal::Read(_, Ok(None)) => self.end(call),
             Signal::Answered(Err(fault)) | Signal::Read(_, Err(fault)) => {
-                self.sockets.remove(&call);
+                self.close(call);
                 self.feed(Event::Broken { call, fault });
             }
             Signal::Demo(mut chunks, interval) => match chunks.pop_front() {
@@ -199,15 +200,27 @@ impl Shell {
     }
 
     fn end(&mut self, call: CallId) {
-        self.sockets.remove(&call);
+        self.close(call);
         self.feed(Event::End { call });
     }
 
-    fn read_on(&mut self, call: CallId, reader: Rc<ReadableStreamDefaultReader>) {
+    /// Forgets a socket that the upstream has closed.
+    fn close(&mut self, call: CallId) {
+        if let Some(socket) = self.sockets.remove(&call) {
+            socket.closed();
+        }
+    }
+
+    fn read_on(&mut self, call: CallId, mut body: upstream::Body) {
+        // The machine may have cancelled the call because of what it read.
+        if !self.sockets.contains_key(&call) {
+            return;
+        }
+        let in_pieces = self.in_pieces.contains(&call);
         self.pending.push(
             async move {
-                let read = upstream::read(&reader).await;
-                (call, Signal::Read(reader, read))
+                let read = body.read(in_pieces).await;
+                (call, Signal::Read(body, read))
             }
             .boxed_local(),
         );
@@ -224,6 +237,7 @@ impl Shell {
             match action {
                 Action::Call(request) => self.call(&request),
                 Action::Cancel(call) => drop(self.sockets.remove(&call)),
+                Action::InPieces(call) => drop(self.in_pieces.insert(call)),
                 Action::Start(head) => self.head = Some(head),
                 Action::Emit(bytes) => self.output.push_back(bytes),
                 Action::Finish => self.finish(),

@@ -1,13 +1,17 @@
 //! One upstream call: request out, headers and body chunks in. Knows sockets; decides nothing.
 
+use super::crossing;
 use crate::catalog::Transport;
-use crate::run::machine::{TransportFault, UpstreamRequest};
-use crate::run::quota;
+use crate::run::machine::{PIECE, TransportFault, UpstreamRequest};
 use bytes::Bytes;
-use js_sys::{Reflect, Uint8Array};
+use js_sys::{IteratorNext, Promise, Reflect, Uint8Array};
+use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
-use web_sys::{AbortController, Headers, ReadableStreamDefaultReader, RequestInit, RequestRedirect};
+use web_sys::{
+    AbortController, ReadableStream, ReadableStreamDefaultReader, ReadableStreamGetReaderOptions,
+    ReadableStreamReaderMode, RequestInit, RequestRedirect,
+};
 use worker::Env;
 
 /// Response headers that classification, usage and the caller may need; everything else of an upstream stays outside wasm.
@@ -41,9 +45,6 @@ const PASSED_HEADERS: &[&str] = &[
     "openai-version",
 ];
 
-/// Headers that a successful answer is read for; the long list is only worth its crossings when something failed.
-const PASSED_ON_SUCCESS: usize = 7;
-
 /// A socket to an upstream. Dropping it closes the socket.
 pub(super) struct Socket {
     controller: Option<AbortController>,
@@ -53,6 +54,11 @@ impl Socket {
     /// A call that needs no socket.
     pub(super) fn none() -> Self {
         Self { controller: None }
+    }
+
+    /// The upstream has closed it: there is nothing to abort.
+    pub(super) fn closed(mut self) {
+        self.controller = None;
     }
 }
 
@@ -70,9 +76,35 @@ pub(super) struct Answer {
     pub(super) status: u16,
     /// Lower-case names.
     pub(super) headers: Vec<(String, String)>,
-    /// The body's reader; `None`: no body.
-    pub(super) body: Option<ReadableStreamDefaultReader>,
+    /// `None`: no body.
+    pub(super) body: Option<Body>,
 }
+
+/// The body of an answer, read to its end by one reader after the other.
+pub(super) struct Body {
+    stream: ReadableStream,
+    reader: Reader,
+}
+
+enum Reader {
+    /// Bytes as they come.
+    AsTheyCome(ReadableStreamDefaultReader),
+    /// Bytes once there are [`PIECE`] of them, or the end.
+    InPieces(PieceReader),
+}
+
+#[wasm_bindgen]
+extern "C" {
+    /// Workers' own extension of the BYOB reader
+    /// (<https://developers.cloudflare.com/workers/runtime-apis/streams/readablestreambyobreader/>).
+    type PieceReader;
+
+    #[wasm_bindgen(method, catch, js_name = readAtLeast)]
+    fn read_at_least(this: &PieceReader, least: u32, into: Uint8Array) -> Result<Promise, JsValue>;
+}
+
+/// Bytes that one read takes at most when bytes come in pieces.
+const BUFFER: u32 = 16 * 1024;
 
 /// Opens a call. The returned future resolves at the response headers.
 pub(super) fn open(
@@ -81,11 +113,10 @@ pub(super) fn open(
 ) -> Result<(Socket, impl Future<Output = Result<Answer, TransportFault>> + use<>), TransportFault> {
     let controller = AbortController::new().map_err(|_| TransportFault::Refused)?;
     let promise = send(env, request, &controller).map_err(|_| TransportFault::Refused)?;
-    let quota_headers = request.quota_headers;
     let answer = async move {
         let response = JsFuture::from(promise).await.map_err(|error| fault_of(&error))?;
         let response: web_sys::Response = response.dyn_into().map_err(|_| TransportFault::Reset)?;
-        answer_of(&response, quota_headers)
+        answer_of(&response)
     };
     Ok((
         Socket {
@@ -96,10 +127,8 @@ pub(super) fn open(
 }
 
 fn send(env: &Env, request: &UpstreamRequest, controller: &AbortController) -> Result<js_sys::Promise, JsValue> {
-    let headers = Headers::new()?;
-    for (name, value) in &request.headers {
-        headers.set(name, value.expose())?;
-    }
+    let named = request.headers.iter();
+    let headers = crossing::header_pairs(named.map(|(name, value)| (name.as_str(), value.expose())))?;
     let init = RequestInit::new();
     init.set_method(if request.body.is_empty() { "GET" } else { "POST" });
     init.set_headers(&headers);
@@ -116,39 +145,56 @@ fn send(env: &Env, request: &UpstreamRequest, controller: &AbortController) -> R
     fetch.call2(&target, &request.url.expose().into(), &init)?.dyn_into()
 }
 
-fn answer_of(response: &web_sys::Response, quota_headers: bool) -> Result<Answer, TransportFault> {
+fn answer_of(response: &web_sys::Response) -> Result<Answer, TransportFault> {
     let status = response.status();
     // A redirect from a secured endpoint is a login page or a trap: never followed, never shown.
     if (300..400).contains(&status) {
         return Err(TransportFault::Refused);
     }
-    let source = response.headers();
-    let (wanted, windows): (_, &[(&str, &str)]) = match (status < 300, quota_headers) {
-        (true, false) => (PASSED_ON_SUCCESS, &[]),
-        (true, true) => (PASSED_ON_SUCCESS, &quota::WINDOWS),
-        (false, _) => (PASSED_HEADERS.len(), &[]),
-    };
-    let windows = windows.iter().flat_map(|(left, limit)| [left, limit]);
-    let headers = PASSED_HEADERS
-        .iter()
-        .take(wanted)
-        .chain(windows)
-        .filter_map(|name| Some(((*name).to_owned(), source.get(name).ok()??)))
+    let headers = crossing::headers_of(&response.headers());
+    let headers = headers
+        .into_iter()
+        .filter(|(name, _)| PASSED_HEADERS.contains(&name.as_str()))
         .collect();
-    let body = match response.body() {
-        Some(stream) => Some(stream.get_reader().dyn_into().map_err(|_| TransportFault::Reset)?),
-        None => None,
-    };
+    let body = response.body().map(Body::new).transpose()?;
     Ok(Answer { status, headers, body })
 }
 
-/// Reads the next chunk; `None` at the end.
-pub(super) async fn read(reader: &ReadableStreamDefaultReader) -> Result<Option<Bytes>, TransportFault> {
-    let result = JsFuture::from(reader.read()).await.map_err(|error| fault_of(&error))?;
-    let value = Reflect::get(&result, &"value".into()).map_err(|_| TransportFault::Reset)?;
-    match value.dyn_into::<Uint8Array>() {
-        Ok(chunk) => Ok(Some(Bytes::from(chunk.to_vec()))),
-        Err(_) => Ok(None),
+impl Body {
+    /// Takes hold of a stream.
+    pub(super) fn new(stream: ReadableStream) -> Result<Self, TransportFault> {
+        let reader = stream.get_reader().dyn_into().map_err(|_| TransportFault::Reset)?;
+        Ok(Self {
+            stream,
+            reader: Reader::AsTheyCome(reader),
+        })
+    }
+
+    /// The next bytes; `None` at the end. Once `in_pieces` was asked for, it stays so.
+    pub(super) async fn read(&mut self, in_pieces: bool) -> Result<Option<Bytes>, TransportFault> {
+        if in_pieces && let Reader::AsTheyCome(reader) = &self.reader {
+            reader.release_lock();
+            let options = ReadableStreamGetReaderOptions::new();
+            options.set_mode(ReadableStreamReaderMode::Byob);
+            let reader = self.stream.get_reader_with_options(&options);
+            self.reader = Reader::InPieces(reader.unchecked_into());
+        }
+        let promise = match &self.reader {
+            Reader::AsTheyCome(reader) => reader.read(),
+            Reader::InPieces(reader) => {
+                let buffer = Uint8Array::new_with_length(BUFFER);
+                reader.read_at_least(PIECE, buffer).map_err(|error| fault_of(&error))?
+            }
+        };
+        let result = JsFuture::from(promise).await.map_err(|error| fault_of(&error))?;
+        let result: IteratorNext = result.unchecked_into();
+        match result.value().dyn_into::<Uint8Array>() {
+            Ok(chunk) if chunk.length() > 0 => Ok(Some(Bytes::from(chunk.to_vec()))),
+            // An empty view comes with the end of a stream that is read in pieces.
+            _ if result.done() => Ok(None),
+            Ok(_) => Ok(Some(Bytes::new())),
+            Err(_) => Err(TransportFault::Reset),
+        }
     }
 }
 

@@ -1,7 +1,4 @@
 //! What the rate-limit headers of a response leave of a credential's quota.
-//!
-//! Errors always carry them here. Successes only for pools that spread by what is left (`most_remaining`): each header that is read
-//! is one call across the border of wasm, and every other strategy would throw the figures away.
 
 use super::classify::header;
 

@@ -72,7 +72,6 @@ pub fn build(call: CallId, shape: &RequestShape<'_>) -> Result<UpstreamRequest, 
         url: Secret::new(url(shape)?),
         headers: headers(shape)?,
         body: body(shape),
-        quota_headers: false,
     })
 }
 
@@ -196,7 +195,6 @@ pub fn listing(call: CallId, provider: &Provider, vault: &Vault) -> Result<Upstr
         url: Secret::new(url),
         headers,
         body: Bytes::new(),
-        quota_headers: false,
     })
 }
 

@@ -322,7 +322,6 @@ impl Server<'_> {
             url: Secret::new(self.endpoint.join(path)),
             headers,
             body,
-            quota_headers: false,
         }
     }
 }

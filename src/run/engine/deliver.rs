@@ -69,6 +69,11 @@ impl Delivery {
         self.begun
     }
 
+    /// Somebody sees every piece as it comes.
+    pub(super) fn is_watched(&self) -> bool {
+        self.form == Form::Stream
+    }
+
     /// Text that the caller has read.
     pub(super) fn sent_text(&self) -> &str {
         &self.sent

@@ -4,7 +4,7 @@ use super::candidate::{Candidate, Lane, class_allows};
 use super::leg::{Continues, Deadlines, Leg, LegState};
 use super::{AnswerAs, PassedOver, Run, Waiting, With};
 use crate::catalog::Credential;
-use crate::catalog::document::{PoolStrategy, Transport};
+use crate::catalog::document::Transport;
 use crate::route::health::{FailureClass, Health};
 use crate::route::select::{self, Selection, Want};
 use crate::run::machine::{Action, CallId};
@@ -271,7 +271,7 @@ impl Run {
                 foreign,
             },
         );
-        let Ok(mut request) = built else {
+        let Ok(request) = built else {
             return self.pass_over(
                 PassedOver {
                     candidate: index,
@@ -282,7 +282,6 @@ impl Run {
                 "not_callable",
             );
         };
-        request.quota_headers = self.spreads_by_quota(candidate);
         let p95 = health.ttft_p95(&candidate.target.model.id, self.input.chain.estimated_input_tokens);
         let deadlines = self.deadlines(candidate, stream, p95, now);
         let want = self.want(candidate, &candidate.used, last_resort, 0, now);
@@ -362,13 +361,6 @@ impl Run {
     fn crosses(&self, candidate: &Candidate, call: &Call) -> bool {
         let issuer = self.input.chain.issuer.as_ref();
         issuer.is_some_and(|issuer| *issuer != candidate.target.provider.id) && call.carries_provider_state()
-    }
-
-    /// Does the candidate's pool choose by what successes leave of a quota?
-    fn spreads_by_quota(&self, candidate: &Candidate) -> bool {
-        let pool = candidate.target.pool.as_ref();
-        let pool = pool.and_then(|pool| self.input.catalog.pools.get(pool));
-        pool.is_some_and(|pool| pool.strategy == PoolStrategy::MostRemaining)
     }
 
     /// A stream frees its connection slot at the headers and shows early that nothing comes, so it is asked for wherever that is

@@ -300,6 +300,9 @@ impl Run {
                 health.record_first_token(&leg.dispatch, now.since(leg.dispatch.started_at), now);
             }
         }
+        if first && !self.delivery.is_watched() {
+            self.outbox.push_back(Action::InPieces(leg.call));
+        }
     }
 
     fn keep_text(&mut self, chunk: &ChatChunk) -> Flow {

@@ -107,6 +107,7 @@ impl Part {
             match &action {
                 Action::Call(request) => drop(self.unanswered.insert(request.call)),
                 Action::Cancel(call) => drop(self.unanswered.remove(call)),
+                Action::InPieces(_) => {}
                 Action::Start(_) | Action::Emit(_) | Action::Finish => continue,
             }
             actions.push_back(action);

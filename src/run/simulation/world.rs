@@ -7,7 +7,6 @@ use crate::route::health::Health;
 use crate::route::plan::{Chain, Target};
 use crate::run::engine::{AnswerAs, Limits, Run, RunInput};
 use crate::run::machine::{Action, CallId, Event, Machine, ResponseHead, UpstreamRequest};
-use crate::run::quota::WINDOWS;
 use crate::run::report::Report;
 use crate::wire::call::Limits as BodyLimits;
 use crate::wire::{Call, Millis, chat};
@@ -404,18 +403,7 @@ impl World {
         for step in steps_of(&act, &body, request.call, self.now) {
             match step {
                 Step::Wait(time) => at = at.plus(time),
-                Step::Happen(mut event) => {
-                    // As the shell does: a success is read for these only where the pool asks for them.
-                    if let Event::Headers {
-                        status: 200..300,
-                        headers,
-                        ..
-                    } = &mut event
-                        && !request.quota_headers
-                    {
-                        let quota = |name: &str| WINDOWS.iter().any(|(left, limit)| name == *left || name == *limit);
-                        headers.retain(|(name, _)| !quota(name));
-                    }
+                Step::Happen(event) => {
                     *order += 1;
                     queue.push(Scheduled {
                         at,
