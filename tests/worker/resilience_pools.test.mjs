@@ -99,6 +99,16 @@ test("round_robin takes turns, by weight", async () => {
   await stage.close();
 });
 
+test("most_remaining reads what successes leave", async () => {
+  const leaves = (key, left) => ({ when: { credential: secretValue(key) }, acts: { do: "answer", headers: { "x-ratelimit-limit-requests": "100", "x-ratelimit-remaining-requests": left } } });
+  const pool = { strategy: "most_remaining", sticky: "none" };
+  const stage = await setStage(router, { keys: [1, 2], pool, primary: { rules: [leaves(1, "10"), leaves(2, "90")] } });
+  // Until both are known one is drawn; from then on it is always the fuller one.
+  for (let index = 0; index < 8; index += 1) checkAnswer(stage, await stage.ask({ stream: index % 2 === 0 }), { content: short });
+  assert.deepEqual(stage.keysUsed().slice(2), [2, 2, 2, 2, 2, 2]);
+  await stage.close();
+});
+
 describe("56 sticky sessions", () => {
   const pool = { sticky: "session", strategy: "round_robin" };
   test("one session keeps its key, many sessions spread", async () => {
