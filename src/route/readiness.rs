@@ -183,7 +183,8 @@ fn of_policy(
     let calls: Vec<CallReadiness> = slots(profile, &general, world)
         .into_iter()
         .map(|slot| {
-            let (p50_ms, p95_ms) = figures::durations(&slot.model, slot.output_tokens, world);
+            let (p50_ms, p95_ms) =
+                figures::durations(&slot.model, figures::usual(slot.stage, slot.output_tokens), world);
             let verified_at = verified.get(&slot.model).copied();
             let (state, reason) = match slot.outcome {
                 Err(refusal) => (CallState::Blocked, Some(refusal)),

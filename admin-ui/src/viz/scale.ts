@@ -13,9 +13,9 @@ export function niceTicks(max: number, count = 4): number[] {
   return ticks
 }
 
-/** Round values from 0 that do not exceed `max`, followed by `max` itself: a ruler that ends where the data ends. */
+/** Round values from 0, none so close to `max` that the labels meet, then `max` itself: a ruler that ends where the data ends. */
 export function rulerTicks(max: number, count = 4): number[] {
-  const inner = niceTicks(max, count).filter(tick => tick < max * 0.93)
+  const inner = niceTicks(max, count).filter(tick => tick < max * 0.8)
   return [...inner, max]
 }
 

@@ -47,7 +47,7 @@ pub(super) fn figures(profile: &FusionProfile, world: &World) -> Figures {
             .try_fold(NanoUsd(0), |sum, cost| Some(sum.saturating_add(cost?)))
     };
     let typical = sum(|slot| slot.typical);
-    let duration = |slot: &PricedSlot| durations(&slot.model, usual(slot), world).0;
+    let duration = |slot: &PricedSlot| durations(&slot.model, usual(slot.stage, slot.output_tokens), world).0;
     let longest = |stage: Stage| {
         let durations: Option<Vec<u64>> = slots.iter().filter(|slot| slot.stage == stage).map(duration).collect();
         durations.map(|durations| durations.into_iter().max().unwrap_or(0))
@@ -72,10 +72,11 @@ pub(super) fn figures(profile: &FusionProfile, world: &World) -> Figures {
     }
 }
 
-fn usual(slot: &PricedSlot) -> u64 {
-    match slot.stage {
-        Stage::Synthesizer | Stage::Answer => USUAL_OUTPUT.min(slot.output_tokens),
-        Stage::Adviser | Stage::Judge => slot.output_tokens / 2,
+/// Output tokens of a usual answer of a stage that may write `most`.
+pub(super) fn usual(stage: Stage, most: u64) -> u64 {
+    match stage {
+        Stage::Synthesizer | Stage::Answer => USUAL_OUTPUT.min(most),
+        Stage::Adviser | Stage::Judge => most / 2,
     }
 }
 

@@ -160,3 +160,18 @@ fn the_shape_is_what_the_page_reads() {
     assert!(json["figures"]["reserve_usd"].is_string());
     assert!(json["figures"]["synthesizer_alone"]["typical_ms"].is_null());
 }
+
+#[test]
+fn the_time_of_a_call_is_that_of_a_usual_answer() {
+    let fast = json!({ "throughput": { "p50": 100 }, "latency": { "p50": 0.5, "p90": 1.0 } });
+    let world = Deployment::new(&json!({
+        "models": [{ "id": "p/a", "performance": fast.clone() }, { "id": "p/b", "performance": fast.clone() }, { "id": "f/c", "performance": fast }],
+        "fusion_profiles": [{ "id": "default", "max_output_tokens": 800 }],
+    }));
+    let readiness = ask(&world, &profile(&world));
+    for call in &readiness.policies[0].calls {
+        // Half of what an adviser (800) or a judge (1,000) may write, 500 of a synthesizer: never the whole of a large limit.
+        let expected = if call.slot.starts_with('A') { 4_500 } else { 5_500 };
+        assert_eq!(call.p50_ms, Some(expected), "{}", call.slot);
+    }
+}
