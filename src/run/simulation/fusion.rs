@@ -718,6 +718,7 @@ proptest! {
                 match action {
                     Action::Call(request) => prop_assert!(open.insert(request.call), "a call id is used once"),
                     Action::Cancel(call) => { open.remove(&call); }
+                    Action::InPieces(call) => prop_assert!(open.contains(&call), "only of a call that is open"),
                     Action::Start(_) => starts += 1,
                     Action::Emit(_) => prop_assert_eq!(starts, 1, "Emit without Start"),
                     Action::Finish => finishes += 1,

@@ -89,6 +89,8 @@ pub(super) struct Story {
     pub(super) ids: Vec<CallId>,
     pub(super) headers: Vec<Vec<(String, String)>>,
     pub(super) cancelled: Vec<CallId>,
+    /// Calls whose answers may come in larger pieces.
+    pub(super) in_pieces: Vec<CallId>,
     /// What went out, and when.
     pub(super) emitted: Vec<(Millis, Bytes)>,
     pub(super) kept: Option<String>,
@@ -307,6 +309,7 @@ impl World {
                 match action {
                     Action::Call(request) => self.answer(&request, &mut story, &mut queue, &mut order),
                     Action::Cancel(call) => story.cancelled.push(call),
+                    Action::InPieces(call) => story.in_pieces.push(call),
                     Action::Start(head) => {
                         assert!(story.head.is_none(), "two Starts");
                         story.began = Some(self.now.since(started));
