@@ -1,6 +1,7 @@
 //! One HTTP request as handlers see it: method, path, headers, bounded body. Reads each thing once; crossings into JavaScript cost.
 
 use super::clock;
+use crate::wire::headers::TraceParent;
 use crate::wire::{ApiError, Millis, headers};
 use bytes::Bytes;
 use futures::FutureExt;
@@ -73,6 +74,11 @@ impl Incoming {
     /// A request header.
     pub(super) fn header(&self, name: &str) -> Option<String> {
         self.request.headers().get(name).ok().flatten()
+    }
+
+    /// The caller's W3C trace context; one that is not valid counts as none.
+    pub(super) fn trace_parent(&self) -> Option<TraceParent> {
+        TraceParent::parse(&self.header("traceparent")?)
     }
 
     /// The whole body, at most `limit` bytes. A body that announces or turns out to be larger is not read to its end.
