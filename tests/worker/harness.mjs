@@ -60,6 +60,8 @@ export async function startRouter({ vars = {}, catalog, state, broken, around } 
       if (answer.status !== 200) throw new Error(`import answered ${answer.status}: ${answer.text}`);
       return answer.json;
     },
+    /** An R2 bucket that `around` has bound. */
+    bucket: (binding) => miniflare.getR2Bucket(binding, "clawrouter"),
     /** Kills workerd without a chance to finish anything; on Linux only. Then `stop()`. */
     kill: () => killWorkerd(),
     /** Resident memory of workerd in bytes; null where /proc does not tell. */

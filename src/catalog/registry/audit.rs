@@ -49,7 +49,8 @@ impl AuditRow {
         let is_plain = path.len() <= MAX_PATH
             && path
                 .bytes()
-                .all(|b| b.is_ascii_alphanumeric() || b"-_.:/@".contains(&b));
+                .all(|b| b.is_ascii_alphanumeric() || b"-_.:/@".contains(&b))
+            && !path.split('/').any(looks_secret);
         Self {
             result: code.to_owned(),
             ..Self::of(
@@ -72,6 +73,12 @@ impl AuditRow {
     }
 }
 
+/// Could somebody have pasted a credential where an id belongs? Ids are words; credentials are long runs of letters and digits.
+fn looks_secret(segment: &str) -> bool {
+    let is_random = |run: &str| run.len() >= 20 && run.bytes().any(|b| b.is_ascii_digit());
+    segment.starts_with("sk-") || segment.split(|c: char| !c.is_ascii_alphanumeric()).any(is_random)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -87,6 +94,12 @@ mod tests {
         for (path, object) in [
             ("providers/openai", "providers/openai"),
             ("keys/my secret", "a path"),
+            (
+                "models/openai/gpt-4.1-mini-2025-04-14",
+                "models/openai/gpt-4.1-mini-2025-04-14",
+            ),
+            ("providers/sk-proj-abc", "a path"),
+            ("keys/AKIAIOSFODNN7EXAMPLE12", "a path"),
             (&"a".repeat(161), "a path"),
         ] {
             let row = AuditRow::refused(&author, "PUT", path, "role_required");
