@@ -3,7 +3,7 @@
 
 use super::usage::{REFUSED, RequestRow};
 use crate::access::allowance::Allowance;
-use crate::wire::{ApiError, Millis};
+use crate::wire::{ApiError, Millis, plain};
 use std::collections::BTreeMap;
 
 /// Rows of their own in one isolate and [`WINDOW`].
@@ -46,7 +46,12 @@ pub fn row(refused: &Refused<'_>, error: &ApiError) -> RequestRow {
         policy: refused.policy.to_owned(),
         key_label: refused.key_label.to_owned(),
         kid: refused.kid.to_owned(),
-        requested_model: refused.requested_model.map(plain_model).unwrap_or_default(),
+        // A name that no catalog knows is a caller's own text: only what could be a name is repeated.
+        requested_model: refused
+            .requested_model
+            .and_then(|name| plain::name(name, MAX_MODEL))
+            .unwrap_or_default()
+            .to_owned(),
         strategy: REFUSED.to_owned(),
         status: error.status,
         class: Some(error.code.clone()),
@@ -56,15 +61,6 @@ pub fn row(refused: &Refused<'_>, error: &ApiError) -> RequestRow {
         ..RequestRow::default()
     }
     .closed()
-}
-
-/// A name that nobody's catalog knows is a caller's own text: only what could be a name is repeated.
-fn plain_model(name: &str) -> String {
-    let is_plain = name.len() <= MAX_MODEL
-        && name
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b"-_.:/@+".contains(&b));
-    if is_plain { name.to_owned() } else { String::new() }
 }
 
 /// What becomes of a row.

@@ -116,6 +116,14 @@ describe("revocation", () => {
     assert.equal(tries(), settled, "and no further one");
   });
 
+  test("a refused use of a revoked key leaves a row", async () => {
+    const { kid, key } = await mint("open");
+    await router.admin("POST", `keys/${kid}/revoke`, {});
+    assert.equal((await ask(key)).status, 403);
+    const row = await eventually("the row", async () => (await rowsOf(kid))[0]);
+    assert.deepEqual([row.status, row.class], [403, "key_revoked"]);
+  });
+
   test("a policy that live keys name is not deleted", async () => {
     const { kid } = await mint("doomed");
     const stored = await router.admin("GET", "policies/doomed");

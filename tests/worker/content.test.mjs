@@ -89,6 +89,17 @@ describe("a policy that keeps content", () => {
   });
 });
 
+test("what is too old is deleted, and nothing else", async () => {
+  const bucket = await router.bucket("CONTENT");
+  const today = new Date().toISOString().slice(0, 10);
+  const [old, young, foreign] = ["content/keeps/2020-01-01/a.1", `content/keeps/${today}/b.2`, "content/keeps/else/c.3"];
+  for (const name of [old, young, foreign]) await bucket.put(name, "x");
+  // The Registry looks whenever its alarm rings, and a publication sets it.
+  await router.admin("POST", "keys", { policy: "forgets" });
+  for (let turn = 0; turn < 100 && (await bucket.head(old)) !== null; turn += 1) await sleep(100);
+  assert.deepEqual([await bucket.head(old), (await bucket.head(young))?.key, (await bucket.head(foreign))?.key], [null, young, foreign]);
+});
+
 test("another policy keeps nothing, and the trace says so", async () => {
   const answer = await router.call(CHAT, body(), { key: keys.forgets });
   const trace = await traceOf(answer.headers["x-request-id"]);

@@ -1,7 +1,7 @@
 //! The audit log: who did what to which object. Append-only; a hash chain shows gaps.
 
 use super::{Author, Difference};
-use crate::wire::Millis;
+use crate::wire::{Millis, plain};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -46,17 +46,12 @@ impl AuditRow {
 
     /// A refused act: `action` on a path that is the caller's own text, so only a plain one is repeated.
     pub fn refused(author: &Author, action: &str, path: &str, code: &str) -> Self {
-        let is_plain = path.len() <= MAX_PATH
-            && path
-                .bytes()
-                .all(|b| b.is_ascii_alphanumeric() || b"-_.:/@".contains(&b))
-            && !path.split('/').any(looks_secret);
         Self {
             result: code.to_owned(),
             ..Self::of(
                 author,
                 &action.chars().take(16).collect::<String>().to_ascii_lowercase(),
-                if is_plain { path } else { "a path" },
+                plain::name(path, MAX_PATH).unwrap_or("a path"),
                 None,
                 Vec::new(),
             )
@@ -71,12 +66,6 @@ impl AuditRow {
         hash.update(serde_json::to_vec(self).unwrap_or_default());
         crate::wire::session::hex(&hash.finalize())
     }
-}
-
-/// Could somebody have pasted a credential where an id belongs? Ids are words; credentials are long runs of letters and digits.
-fn looks_secret(segment: &str) -> bool {
-    let is_random = |run: &str| run.len() >= 20 && run.bytes().any(|b| b.is_ascii_digit());
-    segment.starts_with("sk-") || segment.split(|c: char| !c.is_ascii_alphanumeric()).any(is_random)
 }
 
 #[cfg(test)]

@@ -50,13 +50,17 @@ impl Registry {
     /// Notes that `name` must be published. Part of the write that made it necessary.
     pub(super) fn owe(&self, name: &str) -> Result<()> {
         self.store().run(
-            "INSERT INTO unpublished (name, change) VALUES (?, 1) ON CONFLICT (name) DO UPDATE SET change = change + 1",
+            "INSERT OR REPLACE INTO unpublished (name, change) \
+             VALUES (?1, COALESCE((SELECT change FROM unpublished WHERE name = ?1), 0) + 1)",
             vec![name.into()],
         )
     }
 
     /// Publishes what is owed. What cannot be published now is left to the alarm.
     pub(super) async fn pay_debts(&self) -> Result<()> {
+        if self.debts()?.is_empty() {
+            return Ok(());
+        }
         // Set before anything is tried: an object that dies now is woken again.
         self.wake_within(RETRY).await?;
         let _turn = self.publishing.lock().await;
@@ -103,12 +107,13 @@ impl Registry {
         }
     }
 
+    /// The newest first: what was revoked just now does not wait behind what has failed for long.
     fn debts(&self) -> Result<Vec<Debt>> {
         self.state
             .storage()
             .sql()
             .exec(
-                "SELECT name, change FROM unpublished ORDER BY rowid LIMIT ?",
+                "SELECT name, change FROM unpublished ORDER BY rowid DESC LIMIT ?",
                 vec![f64::from(AT_ONCE).into()],
             )?
             .to_array()
