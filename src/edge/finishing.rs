@@ -287,8 +287,10 @@ pub(super) fn refused(incoming: &Incoming, progress: Progress, error: &ApiError)
     match isolate::with_refusals(|refusals| refusals.take(row, now)) {
         Taken::Write(row) => {
             let trace = TraceBody {
+                // An explanation repeats the name that was asked for: one that a row must not hold has no place here either.
                 explanation: progress
                     .explanation
+                    .filter(|_| !row.requested_model.is_empty())
                     .and_then(|explanation| serde_json::to_value(explanation).ok()),
                 trace_id: incoming.trace_parent().map(|trace| trace.trace_id),
                 content: content::not_kept(key.policy.as_str(), false, None),
