@@ -1,7 +1,7 @@
 //! Cloudflare Access: what its JWT says and whether that opens the admin page. The signature itself is WebCrypto's business: room
 //! `edge` verifies [`PresentedJwt::signing_input`] against the key that [`SigningKeys`] names, and only then asks [`PresentedJwt::judge`].
 
-use super::admin::{Actor, AuthKind, Role};
+use super::roles::{Actor, AuthKind, Role};
 use crate::wire::{ApiError, Millis};
 use serde::Deserialize;
 

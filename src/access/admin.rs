@@ -1,5 +1,6 @@
-//! The admin API's door: tokens, sessions, roles, cross-site checks, and a throttle for guesses.
+//! The admin API's door: tokens, sessions, cross-site checks, and a throttle for guesses.
 
+use super::roles::Role;
 use crate::wire::{ApiError, Millis, session};
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
@@ -17,111 +18,6 @@ pub const MIN_TOKEN_CHARS: usize = 16;
 /// Sign-in attempts a minute, of one address and of all.
 const ATTEMPTS_PER_ADDRESS: usize = 10;
 const ATTEMPTS_OVERALL: usize = 50;
-
-/// What somebody may do on the admin page.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Role {
-    /// Own keys, own usage.
-    Member,
-    /// Reads all, tests, pauses, revokes; no secrets, no policy edits.
-    Operator,
-    /// Everything.
-    Admin,
-}
-
-/// Somebody on the admin page.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Actor {
-    /// E-mail, or `local-admin`.
-    pub name: String,
-    /// Role.
-    pub role: Role,
-    /// `token`, `session` or `access`.
-    pub auth: AuthKind,
-}
-
-/// How somebody signed in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum AuthKind {
-    /// `Authorization: Bearer <admin token>`
-    Token,
-    /// The cookie.
-    Session,
-    /// Cloudflare Access.
-    Access,
-}
-
-/// Something that needs a role.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Act {
-    /// Reading documents, health, sessions, audit.
-    Read,
-    /// Own keys and usage.
-    Own,
-    /// Writing documents and credentials, import, rollback.
-    WriteDocuments,
-    /// Enabling and disabling profiles, tests, verification, resets, revoking.
-    Operate,
-    /// Minting keys for others.
-    MintKeys,
-}
-
-/// What the page calls the acts, and which of them decides; `keys.mint` means own keys for members, anybody's for admins.
-const CAPABILITIES: [(&str, Act); 12] = [
-    ("audit.read", Act::Read),
-    ("keys.mint", Act::Own),
-    ("keys.revoke", Act::Operate),
-    ("fusion.test", Act::Operate),
-    ("models.verify", Act::Operate),
-    ("local.discover", Act::Operate),
-    ("pools.reset", Act::Operate),
-    ("sessions.delete", Act::Operate),
-    ("documents.write", Act::WriteDocuments),
-    ("credentials.write", Act::WriteDocuments),
-    ("fusion.write", Act::WriteDocuments),
-    ("catalog.import", Act::WriteDocuments),
-];
-
-impl Act {
-    /// The least role that may.
-    pub fn least(self) -> Role {
-        match self {
-            Self::Own => Role::Member,
-            Self::Read | Self::Operate => Role::Operator,
-            Self::WriteDocuments | Self::MintKeys => Role::Admin,
-        }
-    }
-}
-
-impl Role {
-    /// Names of everything that this role may do, for the page. An operator mints no keys: members mint their own, admins anybody's.
-    pub fn capabilities(self) -> Vec<&'static str> {
-        let mints = self != Self::Operator;
-        CAPABILITIES
-            .iter()
-            .filter(|(name, act)| self >= act.least() && (mints || *name != "keys.mint"))
-            .map(|(name, _)| *name)
-            .collect()
-    }
-
-    /// May this role do that?
-    ///
-    /// # Errors
-    /// 403 `role_required` that names the role.
-    pub fn may(self, act: Act) -> Result<(), ApiError> {
-        if self >= act.least() {
-            return Ok(());
-        }
-        let needed = if act.least() == Role::Admin {
-            "admin"
-        } else {
-            "operator"
-        };
-        Err(ApiError::new("role_required", format!("This needs the role {needed}.")).with("role", needed))
-    }
-}
 
 /// The configured admin token, as its SHA-256.
 #[derive(Clone, PartialEq, Eq)]
@@ -429,17 +325,5 @@ mod tests {
         ] {
             assert_eq!(cookie_of(false, header), None, "{header}");
         }
-    }
-
-    #[test]
-    fn roles_grow() {
-        assert!(Role::Member.may(Act::Own).is_ok() && Role::Member.may(Act::Read).is_err());
-        assert!(Role::Operator.may(Act::Operate).is_ok() && Role::Operator.may(Act::WriteDocuments).is_err());
-        assert_eq!(Role::Admin.capabilities().len(), CAPABILITIES.len());
-        assert_eq!(Role::Member.capabilities(), ["keys.mint"]);
-        assert!(
-            !Role::Operator.capabilities().contains(&"keys.mint")
-                && Role::Operator.capabilities().contains(&"pools.reset")
-        );
     }
 }

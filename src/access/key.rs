@@ -106,6 +106,11 @@ impl PresentedKey {
         })
     }
 
+    /// Name under which a rough limit counts this key. Made of the whole key: who knows only its id cannot use up its owner's limit.
+    pub fn counted_as(&self) -> String {
+        session::sha256_hex(&[self.kid.as_bytes(), b"-", self.secret.as_bytes()])
+    }
+
     /// The record that a deployment without a Registry keeps of a key it was given (`npm start`'s printed key).
     pub fn record(&self, policy: PolicyId, label: &str) -> KeyRecord {
         KeyRecord {
@@ -123,7 +128,8 @@ impl PresentedKey {
         }
     }
 
-    fn opens(&self, record: &KeyRecord) -> bool {
+    /// Is this the key of that record? Compared in constant time.
+    pub fn opens(&self, record: &KeyRecord) -> bool {
         let same: bool = sha256(&self.secret)
             .as_bytes()
             .ct_eq(record.secret_sha256.as_bytes())
@@ -136,6 +142,21 @@ impl KeyRecord {
     /// `clawrouter-live-ab12…`: what people see of a key.
     pub fn prefix(&self) -> String {
         format!("{BRAND}{}-{}", if self.test { "test" } else { "live" }, self.kid)
+    }
+
+    /// The same key, known to be revoked since `at`.
+    #[must_use]
+    pub fn revoked_since(&self, at: Millis) -> Self {
+        Self {
+            enabled: false,
+            revoked_at: Some(self.revoked_at.map_or(at, |known| known.min(at))),
+            ..self.clone()
+        }
+    }
+
+    /// Does it open the door at `now`, as far as this record says? Its policy has a say, too.
+    pub fn is_live(&self, now: Millis) -> bool {
+        self.enabled && self.revoked_at.is_none() && self.expires.is_none_or(|expires| expires > now)
     }
 
     /// Name under which this key's sessions and memories are kept apart from others'.

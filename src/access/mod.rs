@@ -4,7 +4,9 @@
 
 pub mod access_jwt;
 pub mod admin;
+pub mod allowance;
 pub mod grant;
 pub mod key;
+pub mod roles;
 
 pub use grant::{Grant, KeyIdentity};

@@ -2,11 +2,14 @@
 //! this room decides.
 
 pub mod calendar;
+pub mod content;
 pub mod cost;
 pub mod ledger;
 pub mod listing;
 pub mod metrics;
+pub mod point;
 pub mod record;
+pub mod refusals;
 pub mod rollup;
 pub mod trace;
 pub mod usage;

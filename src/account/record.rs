@@ -48,6 +48,10 @@ pub struct RecordInput<'a> {
     pub stages: &'a [StageReport<'a>],
     /// Why this plan.
     pub explanation: Option<Explanation>,
+    /// W3C trace id of the caller.
+    pub trace_id: Option<&'a str>,
+    /// What was decided about prompt and answer.
+    pub content: ContentNote,
 }
 
 /// Usage row and trace of a finished request.
@@ -96,10 +100,8 @@ pub fn record(input: RecordInput<'_>) -> (RequestRow, TraceBody) {
     let trace = TraceBody {
         reserved_usd: input.reserved,
         spans: spans(&input),
-        content: ContentNote {
-            why: Some(format!("policy {} keeps metadata only", input.policy)),
-            ..ContentNote::default()
-        },
+        content: input.content,
+        trace_id: own(input.trace_id),
         explanation: input
             .explanation
             .and_then(|explanation| serde_json::to_value(explanation).ok()),

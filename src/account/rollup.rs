@@ -9,7 +9,7 @@ use super::usage::{RequestRow, provider_of};
 use crate::catalog::NanoUsd;
 use crate::wire::Millis;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 /// The roll-up of all hours since the Ledger began has this number: no request arrived in the first hour of 1970.
@@ -93,9 +93,10 @@ impl From<Rollup> for Vec<(String, String, Sums)> {
 impl Rollup {
     /// Counts a row.
     pub fn add(&mut self, row: &RequestRow) {
+        let requests = row.repeats.saturating_add(1);
         let request = Sums {
-            requests: 1,
-            errors: u64::from(row.is_error()),
+            requests,
+            errors: if row.is_error() { requests } else { 0 },
             ..Sums::default()
         };
         self.group(&row.kid, row.counted_model()).add(&request);
@@ -169,9 +170,9 @@ pub struct UsageQuery {
     pub from: Millis,
     /// First moment after it.
     pub to: Millis,
-    /// Only this key.
+    /// Only these keys.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub kid: Option<String>,
+    pub kids: Option<BTreeSet<String>>,
 }
 
 impl UsageQuery {
@@ -195,7 +196,7 @@ pub fn group(query: &UsageQuery, policy: &str, hours: &[(u64, Rollup)]) -> Usage
     for (hour, rollup) in hours.iter().filter(|(hour, _)| (from..to).contains(hour)) {
         for (kid, model, sums) in rollup
             .groups()
-            .filter(|(kid, ..)| query.kid.as_deref().is_none_or(|only| only == *kid))
+            .filter(|(kid, ..)| query.kids.as_ref().is_none_or(|only| only.contains(*kid)))
         {
             let id = match query.group {
                 Grouping::Policy => policy.to_owned(),
@@ -348,7 +349,7 @@ mod tests {
             let requests = rows.iter().filter(within).count() as u64;
             let errors = rows.iter().filter(within).filter(|row| row.is_error()).count() as u64;
             for group_by in [Grouping::Policy, Grouping::Key, Grouping::Model, Grouping::Provider, Grouping::Day] {
-                let query = UsageQuery { group: group_by, from: Millis(from * HOUR), to: Millis((from + length) * HOUR), kid: None };
+                let query = UsageQuery { group: group_by, from: Millis(from * HOUR), to: Millis((from + length) * HOUR), kids: None };
                 let (one, other) = rows.split_at(split.min(rows.len()));
                 let parts = [one, other].map(|rows| {
                     let mut hours: BTreeMap<u64, Rollup> = BTreeMap::new();
@@ -393,7 +394,7 @@ mod tests {
             group: Grouping::Model,
             from: Millis(HOUR + 1),
             to: Millis(2 * HOUR + 1),
-            kid: None,
+            kids: None,
         };
         let part = group(
             &query,

@@ -23,6 +23,9 @@ pub struct TraceBody {
     pub explanation: Option<serde_json::Value>,
     /// Whether prompts and answers were kept.
     pub content: ContentNote,
+    /// W3C trace id that the caller sent: names this request in the caller's own tracing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trace_id: Option<String>,
 }
 
 /// One bar of the waterfall. Times count from the request's arrival.

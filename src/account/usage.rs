@@ -10,6 +10,9 @@ pub const MAX_ATTEMPTS: usize = 64;
 /// Bytes of any text in a row; longer text is cut.
 pub const MAX_TEXT: usize = 256;
 
+/// Strategy and counted model of a request that was refused before any call.
+pub const REFUSED: &str = "refused";
+
 /// One request, as the admin API lists it (`RequestRow`).
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct RequestRow {
@@ -64,6 +67,9 @@ pub struct RequestRow {
     pub cost_usd: NanoUsd,
     /// Session, already namespaced by tenant.
     pub session: Option<String>,
+    /// Further refusals of the same kind that have no row of their own; 0 for every answered request.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub repeats: u64,
 }
 
 /// One upstream call.
@@ -103,6 +109,14 @@ pub struct AttemptRow {
     reason = "serde's `skip_serializing_if` calls it with a reference"
 )]
 fn is_zero(number: &u32) -> bool {
+    *number == 0
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde's `skip_serializing_if` calls it with a reference"
+)]
+fn is_none(number: &u64) -> bool {
     *number == 0
 }
 
@@ -203,7 +217,11 @@ impl RequestRow {
     }
 
     /// Model to which the request counts in groups by model: the one that answered, else the last one tried, else the one asked for.
+    /// A refused request counts as [`REFUSED`]: what it asked for may be a name that nobody knows, and such names have no end.
     pub fn counted_model(&self) -> &str {
+        if self.strategy == REFUSED {
+            return REFUSED;
+        }
         let last = || self.attempts.last().map(|attempt| attempt.target.as_str());
         self.served_model
             .as_deref()

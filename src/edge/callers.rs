@@ -3,7 +3,7 @@
 use super::incoming::Incoming;
 use super::isolate::{self, Known, World};
 use super::objects::{client, registry};
-use super::{clock, config};
+use super::{abuse, clock, config};
 use crate::access::Grant;
 use crate::access::key::{KeyRecord, PresentedKey, admit, unknown_key};
 use crate::catalog::PolicyId;
@@ -20,24 +20,53 @@ const BELIEVE_ABSENT: Millis = Millis(5_000);
 /// The caller's grant.
 ///
 /// # Errors
-/// 401 with one message for every kind of wrong key; 403 when it was revoked or its policy is off.
+/// 401 with one message for every kind of wrong key; 403 when it was revoked or its policy is off; 429 when a bound rate limiter says so.
 pub(super) async fn authenticate(incoming: &Incoming, world: &World) -> Result<Grant, ApiError> {
+    authenticate_noting(incoming, world, &mut None).await
+}
+
+/// The same; `genuine` is set to the key whose secret was right, although it may be refused.
+pub(super) async fn authenticate_noting(
+    incoming: &Incoming,
+    world: &World,
+    genuine: &mut Option<Arc<KeyRecord>>,
+) -> Result<Grant, ApiError> {
     let candidates = headers::presented_keys(|name| incoming.header(name));
     let presented = candidates
         .iter()
         .find_map(|text| PresentedKey::parse(text))
         .ok_or_else(unknown_key)?;
+    if let Err(refused) = abuse::check(&incoming.env, &presented).await {
+        *genuine = remembered(&incoming.env, &presented);
+        return Err(refused);
+    }
     let now = clock::now();
     let record = match local_key(&incoming.env, &presented) {
         Some(record) => Some(Arc::new(record)),
         None => record_of(&incoming.env, world, &presented.kid, now).await?,
     };
+    let record = record.map(|record| match isolate::revoked(&record.kid) {
+        Some(at) => Arc::new(record.revoked_since(at)),
+        None => record,
+    });
     let policy = record
         .as_ref()
         .and_then(|record| world.catalog.policies.get(&record.policy));
-    let mut grant = admit(&presented, record.as_deref(), policy, now)?;
+    let admitted = admit(&presented, record.as_deref(), policy, now);
+    // Whoever is refused by a 403 has shown the right secret; a key without a policy has nobody who would read of it.
+    let is_genuine = policy.is_some() && admitted.as_ref().map_or_else(|refused| refused.status == 403, |_| true);
+    *genuine = record.filter(|_| is_genuine);
+    let mut grant = admitted?;
     grant.remaining = isolate::remaining(&grant.key.kid, now);
     Ok(grant)
+}
+
+/// The key's record when this isolate has it at hand and the secret is right: a flood is told apart without asking anybody.
+fn remembered(env: &Env, presented: &PresentedKey) -> Option<Arc<KeyRecord>> {
+    let known = local_key(env, presented)
+        .map(Arc::new)
+        .or_else(|| isolate::key(&presented.kid)?.record)?;
+    presented.opens(&known).then_some(known)
 }
 
 /// The key that `npm start` prints: only where the Worker runs locally, under the policy of the admin page's own tests.

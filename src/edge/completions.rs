@@ -1,5 +1,6 @@
 //! `POST /v1/chat/completions`, `POST /v1/embeddings`, `POST /v1/route`: parse, authenticate, plan, reserve, execute.
 
+use super::finishing::Progress;
 use super::incoming::Incoming;
 use super::isolate::{self, World};
 use super::reply::{self, Reply};
@@ -41,11 +42,26 @@ impl Asked {
 
 /// Answers a completion or embeddings request.
 pub(super) async fn serve(incoming: &Incoming, kind: CallKind) -> Reply {
-    let asked = read(incoming, kind).await?;
+    let mut progress = Progress::default();
+    let answer = execute(incoming, kind, &mut progress).await;
+    if let Err(error) = &answer {
+        finishing::refused(incoming, progress, error);
+    }
+    answer
+}
+
+async fn execute(incoming: &Incoming, kind: CallKind, progress: &mut Progress) -> Reply {
+    let asked = read(incoming, kind, progress).await?;
     // One draw for the whole request: the plan with a pin differs from the one that was reserved by the pin alone.
     let seed = clock::seed();
-    let (mut plan, mut explanation) =
-        plan(incoming, &asked, None, seed).map_err(|refused| refusal(&refused, clock::now()))?;
+    let (mut plan, mut explanation) = match plan(incoming, &asked, None, seed) {
+        Ok(planned) => planned,
+        Err(refused) => {
+            let error = refusal(&refused, clock::now());
+            progress.explanation = Some(refused.explanation);
+            return Err(error);
+        }
+    };
     let reservation_id = finishing::reservation_id();
     let scope = asked.pin_scope();
     let session = asked.session.as_ref().map(|(key, _)| key.clone()).unwrap_or_default();
@@ -60,7 +76,13 @@ pub(super) async fn serve(incoming: &Incoming, kind: CallKind) -> Reply {
             .map(Some)
     };
     let (pin, granted) = futures::future::join(found, reserve).await;
-    let granted = granted?;
+    let granted = match granted {
+        Ok(granted) => granted,
+        Err(error) => {
+            progress.explanation = Some(explanation);
+            return Err(error);
+        }
+    };
     if let Some(pin) = &pin
         && let Ok(pinned) = self::plan(incoming, &asked, Some(pin), seed)
     {
@@ -72,12 +94,13 @@ pub(super) async fn serve(incoming: &Incoming, kind: CallKind) -> Reply {
     }
     let machine = machine(incoming, &asked, &plan);
     let books = finishing::Books::open(incoming, asked, &plan, explanation, pin, granted, reservation_id);
+    progress.started = true;
     respond(incoming, machine, books).await
 }
 
 /// Answers with the explanation of a request: no upstream call, nothing recorded.
 pub(super) async fn explain(incoming: &Incoming) -> Reply {
-    let asked = read(incoming, CallKind::Chat).await?;
+    let asked = read(incoming, CallKind::Chat, &mut Progress::default()).await?;
     let pin = match &asked.session {
         Some((key, _)) => pins::find(&incoming.env, &asked.world, asked.pin_scope(), key, &asked.call.model).await,
         None => None,
@@ -94,9 +117,10 @@ pub(super) async fn explain(incoming: &Incoming) -> Reply {
     }
 }
 
-async fn read(incoming: &Incoming, kind: CallKind) -> Result<Asked, ApiError> {
+async fn read(incoming: &Incoming, kind: CallKind, progress: &mut Progress) -> Result<Asked, ApiError> {
     let world = world::current(incoming).await;
-    let grant = callers::authenticate(incoming, &world).await?;
+    progress.keep_days = world.catalog.settings.usage_days;
+    let grant = callers::authenticate_noting(incoming, &world, &mut progress.key).await?;
     expect_json(incoming)?;
     let limit = world.catalog.settings.max_body_bytes;
     let body = incoming.body(limit).await?;
@@ -115,10 +139,13 @@ async fn read(incoming: &Incoming, kind: CallKind) -> Result<Asked, ApiError> {
             hint.source != SessionSource::Implicit,
         )
     });
+    let call = Arc::new(call);
+    progress.call = Some(Arc::clone(&call));
+    progress.session = session.as_ref().map(|(key, _)| key.clone());
     Ok(Asked {
         world,
         grant,
-        call: Arc::new(call),
+        call,
         session,
     })
 }
@@ -240,14 +267,9 @@ pub(super) fn run_input(
 /// Runs the machine until its response has a head, then hands the rest to the platform.
 async fn respond(incoming: &Incoming, machine: Box<dyn Machine>, books: finishing::Books) -> Reply {
     let extra = books.headers();
-    let heartbeat = books.heartbeat();
-    let mut shell = Shell::start(
-        incoming.env.clone(),
-        machine,
-        Some(incoming.caller_gone()),
-        heartbeat,
-        books.into_finalizer(),
-    );
+    let books = books.keeping_content();
+    let watch = books.watch();
+    let mut shell = Shell::start(incoming.env.clone(), machine, watch, books.into_finalizer());
     let mut head = shell.head().await;
     head.headers.extend(extra);
     if head.stream {

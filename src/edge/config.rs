@@ -15,6 +15,13 @@ pub(super) const HEALTH_HUB: &str = "HEALTH_HUB";
 /// Static files of the admin page.
 pub(super) const ASSETS: &str = "ASSETS";
 
+/// Optional R2 bucket: prompts and answers of policies that keep them, encrypted.
+pub(super) const CONTENT: &str = "CONTENT";
+/// Optional Analytics Engine dataset: one point a request.
+pub(super) const ANALYTICS: &str = "ANALYTICS";
+/// Optional rate limiter: a rough limit for each key.
+pub(super) const RATE_LIMITER: &str = "RATE_LIMITER";
+
 /// A variable or secret by name; `None` when absent or empty.
 pub(super) fn variable(env: &Env, name: &str) -> Option<String> {
     let value = js_sys::Reflect::get(env, &name.into()).ok()?.as_string()?;

@@ -2,17 +2,27 @@
 
 use super::completions::Asked;
 use super::incoming::Incoming;
-use super::shell::{Finalizer, Heartbeat};
-use super::{clock, health, isolate, ledger, pins};
+use super::shell::{Finalizer, Heartbeat, Watch};
+use super::{clock, contents, health, isolate, ledger, pins, statistics};
+use crate::access::key::KeyRecord;
+use crate::account::content::{self, Content, Side, Tap};
 use crate::account::ledger::message::{Granted, SettleRequest};
 use crate::account::ledger::rate;
 use crate::account::record::{RecordInput, known_cost, record};
+use crate::account::refusals::{self, Refused, Taken};
+use crate::account::trace::TraceBody;
+use crate::account::usage::RequestRow;
 use crate::catalog::NanoUsd;
 use crate::route::pin::{Pin, Served, after_answer};
 use crate::route::{Explanation, Plan, PlannedCall};
 use crate::run::machine::Machine;
 use crate::run::report::{Outcome, Report};
-use crate::wire::{ApiError, headers};
+use crate::wire::headers::{self, TraceParent};
+use crate::wire::{ApiError, Call, Millis};
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+use worker::Env;
 
 /// Everything that is needed once the request is over.
 pub(super) struct Books {
@@ -26,6 +36,8 @@ pub(super) struct Books {
     strategy: &'static str,
     estimated_input_tokens: u64,
     calls: Vec<PlannedCall>,
+    trace: Option<TraceParent>,
+    tap: Option<Rc<RefCell<Tap>>>,
 }
 
 /// Names a reservation. Made here, never taken from a caller: who may choose it could ride on somebody else's.
@@ -75,6 +87,29 @@ impl Books {
             route: plan.route.as_ref().map(ToString::to_string),
             strategy: plan.strategy,
             calls: plan.calls.clone(),
+            trace: incoming.trace_parent(),
+            tap: None,
+        }
+    }
+
+    /// Keeps prompt and answer where the policy says so and the deployment can.
+    pub(super) fn keeping_content(mut self) -> Self {
+        if self.asked.grant.policy.retain_content && contents::missing(&self.incoming.env).is_none() {
+            self.tap = Some(Rc::default());
+        }
+        self
+    }
+
+    /// What goes along with the request.
+    pub(super) fn watch(&self) -> Watch {
+        Watch {
+            caller_gone: Some(self.incoming.caller_gone()),
+            heartbeat: self.heartbeat(),
+            trace: self
+                .trace
+                .clone()
+                .map(|trace| (trace, self.incoming.request_id.clone())),
+            tap: self.tap.clone(),
         }
     }
 
@@ -87,7 +122,7 @@ impl Books {
     }
 
     /// Extends the reservation of a long stream.
-    pub(super) fn heartbeat(&self) -> Option<Heartbeat> {
+    fn heartbeat(&self) -> Option<Heartbeat> {
         let ticket = self.granted.as_ref()?.ticket.clone();
         let (incoming, policy) = (self.incoming.clone(), self.asked.grant.policy.id.to_string());
         let (calls, estimate) = (self.calls.clone(), self.estimated_input_tokens);
@@ -118,6 +153,8 @@ impl Books {
             route,
             strategy,
             estimated_input_tokens,
+            trace: caller_trace,
+            tap,
             ..
         } = self;
         let report = machine.report();
@@ -139,12 +176,20 @@ impl Books {
             report,
             stages: &stages,
             explanation: Some(explanation),
+            trace_id: caller_trace.as_ref().map(|trace| trace.trace_id.as_str()),
+            content: content::not_kept(
+                asked.grant.policy.id.as_str(),
+                asked.grant.policy.retain_content,
+                contents::missing(&incoming.env),
+            ),
         });
+        statistics::write(&incoming.env, &row);
+        let kept = tap.map(|tap| Kept::new(&incoming, &asked, &tap.borrow(), &reservation_id));
         let cost = row.cost_usd;
         verified(report);
         let pin = served(report, cost)
             .map(|served| after_answer(previous_pin.as_ref(), &asked.call.model, served, clock::now()));
-        let settle = SettleRequest {
+        let mut settle = SettleRequest {
             id: reservation_id,
             seq: granted.map(|granted| granted.ticket.seq),
             kid: asked.grant.key.kid.clone(),
@@ -158,6 +203,11 @@ impl Books {
             pins::remember(scope, session, pin);
         }
         incoming.after_response(async move {
+            if let (Some(kept), Some(trace)) = (kept, settle.trace.as_mut())
+                && contents::store(&env, &kept.object, &kept.content, kept.until).await
+            {
+                trace.content = content::kept(kept.object, kept.content.at, kept.days);
+            }
             let stored = async {
                 if let Some((pin, session)) = pin {
                     pins::store(env.clone(), asked.world, scope, asked.grant.key.kid, session, pin).await;
@@ -169,6 +219,110 @@ impl Books {
         });
         cost
     }
+}
+
+/// What will be stored of a request.
+struct Kept {
+    object: String,
+    content: Content,
+    days: u32,
+    until: Millis,
+}
+
+impl Kept {
+    fn new(incoming: &Incoming, asked: &Asked, tap: &Tap, reservation_id: &str) -> Self {
+        let (at, days) = (incoming.received_at, asked.world.catalog.settings.content_days);
+        let policy = asked.grant.policy.id.as_str();
+        Self {
+            object: content::object_name(policy, at, &incoming.request_id, reservation_id),
+            content: Content {
+                request_id: incoming.request_id.clone(),
+                at,
+                request: Side::of(&asked.call.body),
+                response: tap.side(),
+            },
+            days,
+            until: content::end(at, days),
+        }
+    }
+}
+
+/// How far a request came before it was refused.
+#[derive(Default)]
+pub(super) struct Progress {
+    /// Whose genuine key it presented.
+    pub(super) key: Option<Arc<KeyRecord>>,
+    /// Days that rows are kept.
+    pub(super) keep_days: u32,
+    /// What it asked.
+    pub(super) call: Option<Arc<Call>>,
+    /// `<tenant>/<session>`
+    pub(super) session: Option<String>,
+    /// What was thought about it.
+    pub(super) explanation: Option<Explanation>,
+    /// A machine runs: its books tell the rest.
+    pub(super) started: bool,
+}
+
+/// Leaves a row of a request that was refused before any call; a flood of them is only counted. Strangers leave nothing.
+pub(super) fn refused(incoming: &Incoming, progress: Progress, error: &ApiError) {
+    let Some(key) = progress.key.filter(|_| !progress.started) else {
+        return;
+    };
+    let now = clock::now();
+    let described = Refused {
+        request_id: &incoming.request_id,
+        arrived: incoming.received_at,
+        ended: now,
+        policy: key.policy.as_str(),
+        kid: &key.kid,
+        key_label: &key.label,
+        requested_model: progress.call.as_ref().map(|call| call.model.as_str()),
+        stream: progress.call.as_ref().is_some_and(|call| call.stream),
+        session: progress.session.as_deref(),
+    };
+    let row = refusals::row(&described, error);
+    statistics::write(&incoming.env, &row);
+    let (env, keep_days) = (incoming.env.clone(), progress.keep_days.max(1));
+    match isolate::with_refusals(|refusals| refusals.take(row, now)) {
+        Taken::Write(row) => {
+            let trace = TraceBody {
+                // An explanation repeats the name that was asked for: one that a row must not hold has no place here either.
+                explanation: progress
+                    .explanation
+                    .filter(|_| !row.requested_model.is_empty())
+                    .and_then(|explanation| serde_json::to_value(explanation).ok()),
+                trace_id: incoming.trace_parent().map(|trace| trace.trace_id),
+                content: content::not_kept(key.policy.as_str(), false, None),
+                ..TraceBody::default()
+            };
+            incoming.after_response(write_refusal(env, *row, Some(trace), keep_days));
+        }
+        Taken::CloseAfter(pause) => incoming.after_response(async move {
+            clock::sleep(pause).await;
+            let (rows, lost) = isolate::with_refusals(crate::account::refusals::Refusals::close);
+            if lost > 0 {
+                worker::console_warn!("{lost} refused requests left no row: too many in a short time");
+            }
+            for row in rows {
+                write_refusal(env.clone(), row, None, keep_days).await;
+            }
+        }),
+        Taken::Counted => {}
+    }
+}
+
+async fn write_refusal(env: Env, row: RequestRow, trace: Option<TraceBody>, keep_days: u32) {
+    let policy = row.policy.clone();
+    let request = SettleRequest {
+        id: reservation_id(),
+        seq: None,
+        kid: row.kid.clone(),
+        row: Some(Box::new(row)),
+        trace: trace.map(Box::new),
+        keep_days,
+    };
+    ledger::settle(env, policy, request).await;
 }
 
 /// An answer proves that its model works.

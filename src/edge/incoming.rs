@@ -1,7 +1,8 @@
 //! One HTTP request as handlers see it: method, path, headers, bounded body. Reads each thing once; crossings into JavaScript cost.
 
 use super::{clock, crossing, upstream};
-use crate::wire::{ApiError, Millis};
+use crate::wire::headers::TraceParent;
+use crate::wire::{ApiError, Millis, headers};
 use bytes::Bytes;
 use futures::FutureExt;
 use futures::channel::oneshot;
@@ -47,12 +48,12 @@ impl Incoming {
         let url = request.url();
         let (origin, rest) = split_url(&url);
         let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
-        let headers = crossing::headers_of(&request.headers());
-        let presented = headers.get("x-request-id").cloned();
-        let valid = presented.as_deref().is_none_or(crate::wire::headers::is_request_id);
+        let sent = crossing::headers_of(&request.headers());
+        let presented = sent.get("x-request-id").cloned();
+        let valid = presented.as_deref().is_none_or(headers::is_request_id);
         let request_id = match presented {
             Some(id) if valid => id,
-            _ => crate::wire::headers::request_id(clock::random::<16>().unwrap_or_default()),
+            _ => headers::request_id(clock::random::<16>().unwrap_or_default()),
         };
         let incoming = Self {
             method: request.method(),
@@ -61,7 +62,7 @@ impl Incoming {
             query: query.to_owned(),
             request_id,
             received_at: clock::now(),
-            headers: Rc::new(headers),
+            headers: Rc::new(sent),
             request,
             env,
             context: Rc::new(context),
@@ -77,6 +78,11 @@ impl Incoming {
     /// A request header by its lower-case name.
     pub(super) fn header(&self, name: &str) -> Option<String> {
         self.headers.get(name).cloned()
+    }
+
+    /// The caller's W3C trace context; one that is not valid counts as none.
+    pub(super) fn trace_parent(&self) -> Option<TraceParent> {
+        TraceParent::parse(&self.header("traceparent")?)
     }
 
     /// The whole body, at most `limit` bytes. A body that announces or turns out to be larger is not read to its end.

@@ -2,7 +2,9 @@
 //!
 //! Losing it costs a cold start, never correctness: the owners of state are the Durable Objects and KV.
 
+use crate::access::allowance::Allowance;
 use crate::access::key::KeyRecord;
+use crate::account::refusals::Refusals;
 use crate::catalog::{Catalog, ModelId, NanoUsd, ProviderId, Vault};
 use crate::route::health::Health;
 use crate::route::pin::PinCache;
@@ -15,6 +17,8 @@ thread_local! {
     static ISOLATE: RefCell<Isolate> = RefCell::default();
     /// Apart from the rest: decisions hold it while they look other things up.
     static HEALTH: RefCell<Health> = RefCell::default();
+    static REFUSALS: RefCell<Refusals> = RefCell::default();
+    static AUDITED: RefCell<Allowance> = const { RefCell::new(Allowance::new(30, Millis(60_000))) };
 }
 
 /// Keys remembered at once; the oldest answers go first.
@@ -25,6 +29,7 @@ struct Isolate {
     pins: PinCache,
     world: Option<Loaded>,
     keys: BTreeMap<String, Known>,
+    revoked: BTreeMap<String, Millis>,
     listings: BTreeMap<ProviderId, Listing>,
     remaining: BTreeMap<String, (Option<NanoUsd>, Millis)>,
     verified: BTreeMap<ModelId, Millis>,
@@ -71,6 +76,16 @@ pub(super) struct Listing {
 /// Runs `f` with the isolate's health; never hold it across an await.
 pub(super) fn with_health<T>(f: impl FnOnce(&mut Health) -> T) -> T {
     HEALTH.with_borrow_mut(f)
+}
+
+/// Runs `f` with the isolate's refused requests.
+pub(super) fn with_refusals<T>(f: impl FnOnce(&mut Refusals) -> T) -> T {
+    REFUSALS.with_borrow_mut(f)
+}
+
+/// May one more refused admin call leave an audit row? 30 a minute and isolate; the Registry has a bound of its own.
+pub(super) fn may_audit_refusal(now: Millis) -> bool {
+    AUDITED.with_borrow_mut(|allowance| allowance.take(now))
 }
 
 /// Runs `f` with the isolate's session pins.
@@ -120,6 +135,21 @@ pub(super) fn set_key(kid: &str, known: Known) {
 /// Forgets a key id: the next request asks again.
 pub(super) fn forget_key(kid: &str) {
     ISOLATE.with_borrow_mut(|isolate| isolate.keys.remove(kid));
+}
+
+/// A Ledger said that a key is revoked. No key comes back, so this holds against whatever KV still says.
+pub(super) fn set_revoked(kid: &str, at: Millis) {
+    ISOLATE.with_borrow_mut(|isolate| {
+        if isolate.revoked.len() >= KEYS {
+            isolate.revoked.pop_first();
+        }
+        isolate.revoked.insert(kid.to_owned(), at);
+    });
+}
+
+/// Since when a Ledger calls a key revoked.
+pub(super) fn revoked(kid: &str) -> Option<Millis> {
+    ISOLATE.with_borrow(|isolate| isolate.revoked.get(kid).copied())
 }
 
 /// A provider's listing as last read.

@@ -1,6 +1,6 @@
 //! How the Worker talks to the Ledger of a policy: one awaited reservation before upstreams are called, everything else after the response.
 
-use super::isolate::World;
+use super::isolate::{self, World};
 use super::objects::client::{self, ObjectError};
 use super::{clock, config};
 use crate::access::Grant;
@@ -8,7 +8,7 @@ use crate::account::ledger::message::{
     BudgetRule, BudgetState, Granted, HeartbeatRequest, KnownCost, LEASE, Line, ProviderCap, RateRule, Refusal,
     ReserveAnswer, ReserveRequest, SettleAnswer, SettleRequest, Stage as LedgerStage, Ticket,
 };
-use crate::account::ledger::query::{BudgetsAnswer, BudgetsRequest, RevokeRequest};
+use crate::account::ledger::query::{BudgetsAnswer, BudgetsRequest, KeysAnswer};
 use crate::catalog::document::{BudgetScope, RateLimit};
 use crate::catalog::{NanoUsd, Policy};
 use crate::route::{Plan, Stage};
@@ -77,7 +77,10 @@ pub(super) async fn settle(env: Env, policy: String, request: SettleRequest) {
             clock::sleep(pause).await;
         }
         let answer: Result<SettleAnswer, _> = client::call(&env, config::LEDGER, &policy, "/settle", &request).await;
-        if answer.is_ok() {
+        if let Ok(answer) = answer {
+            if let Some(at) = answer.revoked {
+                isolate::set_revoked(&request.kid, at);
+            }
             return;
         }
     }
@@ -133,21 +136,17 @@ pub(super) async fn budgets(env: &Env, policy: &Policy, kid: Option<&str>) -> Re
     Ok(answer.into_iter().next().unwrap_or_default())
 }
 
-/// Tells the Ledger that a key is no longer good: what reserves is refused at once.
-pub(super) async fn revoke(env: &Env, policy: &str, kid: &str, at: Millis) {
-    let told: Result<serde_json::Value, _> = ask(
-        env,
-        policy,
-        "/revoke",
-        &RevokeRequest {
-            kid: kid.to_owned(),
-            at,
-        },
-    )
-    .await;
-    if told.is_err() {
-        worker::console_error!("a Ledger was not told of a revoked key; isolates learn it from KV");
-    }
+/// Budgets and last use of keys of one policy, in the order asked.
+///
+/// # Errors
+/// 503 when the Ledger is away.
+pub(super) async fn key_states(env: &Env, policy: &Policy, kids: &[String]) -> Result<KeysAnswer, ApiError> {
+    let request = BudgetsRequest {
+        policy: policy.id.to_string(),
+        kids: kids.to_vec(),
+        rules: policy.budgets.iter().map(BudgetRule::from).collect(),
+    };
+    ask(env, policy.id.as_str(), "/keys", &request).await
 }
 
 fn lines(plan: &Plan) -> Vec<Line> {

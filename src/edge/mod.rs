@@ -1,5 +1,6 @@
 //! The only rooms that know Cloudflare: fetch handler, KV, Durable Objects, upstream fetch, clock, randomness.
 
+mod abuse;
 mod access_keys;
 mod admin;
 mod app;
@@ -7,6 +8,7 @@ mod callers;
 mod clock;
 mod completions;
 mod config;
+mod contents;
 mod cors;
 mod crossing;
 mod crypto;
@@ -25,6 +27,7 @@ mod sealing;
 mod secrets;
 mod service;
 mod shell;
+mod statistics;
 mod upstream;
 mod world;
 

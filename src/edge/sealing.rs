@@ -24,6 +24,25 @@ pub(super) async fn seal(env: &Env, pool: &str, label: &str, value: &str) -> Res
         .map_err(|_| ApiError::internal("The credential could not be sealed."))
 }
 
+/// Encrypts kept content for its place; `None` without a usable `SEAL_KEY`.
+pub(super) async fn seal_content(env: &Env, object: &str, plain: &[u8]) -> Option<Vec<u8>> {
+    let (key, place) = content_key(env, object)?;
+    crypto::seal(&key, &place, plain).await.ok()
+}
+
+/// Reverses [`seal_content`].
+pub(super) async fn open_content(env: &Env, object: &str, sealed: &[u8]) -> Option<Vec<u8>> {
+    let (key, place) = content_key(env, object)?;
+    crypto::open(&key, &place, sealed).await.ok()
+}
+
+/// A key for each object: so many are written that random nonces under one key could meet.
+fn content_key(env: &Env, object: &str) -> Option<([u8; 32], String)> {
+    let place = format!("clawrouter.content.v1\n{object}");
+    let key = session::sha256(&[key(env)?.as_slice(), place.as_bytes()].concat());
+    Some((key, place))
+}
+
 /// Every sealed credential of a snapshot that this deployment's key opens.
 pub(super) async fn open_all(env: &Env, snapshot: &Snapshot) -> BTreeMap<(PoolId, String), Secret> {
     let mut opened = BTreeMap::new();

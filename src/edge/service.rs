@@ -62,7 +62,7 @@ pub(super) async fn usage(incoming: &Incoming) -> Reply {
     let grant = callers::authenticate(incoming, &world).await?;
     let budgets = ledger::budgets(&incoming.env, &grant.policy, Some(&grant.key.kid)).await?;
     let query = UsageQuery {
-        kid: Some(grant.key.kid.clone()),
+        kids: Some(std::iter::once(grant.key.kid.clone()).collect()),
         ..period(incoming, Grouping::Model)?
     };
     let policy = grant.policy.id.as_str();
@@ -117,6 +117,6 @@ pub(super) fn period(incoming: &Incoming, group: Grouping) -> Result<UsageQuery,
         group,
         from: moment("from", Millis(to.0.saturating_sub(THIRTY_DAYS.0)))?,
         to,
-        kid: None,
+        kids: None,
     })
 }

@@ -3,15 +3,19 @@
 //! It moves bytes and time. Every decision (retry, fallback, commit, error text) is the machine's.
 
 use super::{clock, isolate, upstream};
+use crate::account::content::Tap;
 use crate::account::ledger::message::HEARTBEAT_EVERY;
-use crate::catalog::{NanoUsd, Transport};
+use crate::catalog::{NanoUsd, Secret, Transport};
 use crate::run::demo;
-use crate::run::machine::{Action, CallId, Event, Machine, ResponseHead, TransportFault};
+use crate::run::machine::{Action, CallId, Event, Machine, ResponseHead, TransportFault, UpstreamRequest};
 use crate::wire::Millis;
+use crate::wire::headers::TraceParent;
 use bytes::Bytes;
 use futures::future::{Either, FutureExt, LocalBoxFuture, select};
 use futures::stream::{FuturesUnordered, StreamExt};
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::rc::Rc;
 use worker::Env;
 
 /// Called once with the machine when a request is over, however it ended; answers what it cost.
@@ -19,6 +23,19 @@ pub(super) type Finalizer = Box<dyn FnOnce(&dyn Machine) -> Option<NanoUsd>>;
 
 /// Called every [`HEARTBEAT_EVERY`] while a reservation is open.
 pub(super) type Heartbeat = Box<dyn Fn(&dyn Machine)>;
+
+/// What goes along with a request besides its machine.
+#[derive(Default)]
+pub(super) struct Watch {
+    /// Resolves when the caller hangs up.
+    pub(super) caller_gone: Option<LocalBoxFuture<'static, ()>>,
+    /// Extends a reservation.
+    pub(super) heartbeat: Option<Heartbeat>,
+    /// The caller's trace and the request's id: upstream calls are spans of that trace.
+    pub(super) trace: Option<(TraceParent, String)>,
+    /// Keeps the beginning of what the caller is sent.
+    pub(super) tap: Option<Rc<RefCell<Tap>>>,
+}
 
 /// A request in flight.
 pub(super) struct Shell {
@@ -35,6 +52,8 @@ pub(super) struct Shell {
     finished: bool,
     cost: Option<NanoUsd>,
     heartbeat: Option<(Millis, Heartbeat)>,
+    trace: Option<(TraceParent, String)>,
+    tap: Option<Rc<RefCell<Tap>>>,
 }
 
 /// What a pending piece of upstream I/O came back with.
@@ -46,13 +65,13 @@ enum Signal {
 
 impl Shell {
     /// Starts a machine; its first actions are carried out at once.
-    pub(super) fn start(
-        env: Env,
-        machine: Box<dyn Machine>,
-        caller_gone: Option<LocalBoxFuture<'static, ()>>,
-        heartbeat: Option<Heartbeat>,
-        finalizer: Finalizer,
-    ) -> Self {
+    pub(super) fn start(env: Env, machine: Box<dyn Machine>, watch: Watch, finalizer: Finalizer) -> Self {
+        let Watch {
+            caller_gone,
+            heartbeat,
+            trace,
+            tap,
+        } = watch;
         let mut shell = Self {
             env,
             machine: Some(machine),
@@ -67,6 +86,8 @@ impl Shell {
             finished: false,
             cost: None,
             heartbeat: heartbeat.map(|heartbeat| (clock::now().plus(HEARTBEAT_EVERY), heartbeat)),
+            trace,
+            tap,
         };
         shell.carry_out();
         shell
@@ -235,18 +256,27 @@ impl Shell {
     fn carry_out(&mut self) {
         while let Some(action) = self.machine.as_mut().and_then(|machine| machine.poll()) {
             match action {
-                Action::Call(request) => self.call(&request),
+                Action::Call(request) => self.call(*request),
                 Action::Cancel(call) => drop(self.sockets.remove(&call)),
                 Action::InPieces(call) => drop(self.in_pieces.insert(call)),
                 Action::Start(head) => self.head = Some(head),
-                Action::Emit(bytes) => self.output.push_back(bytes),
+                Action::Emit(bytes) => {
+                    if let Some(tap) = &self.tap {
+                        tap.borrow_mut().push(&bytes);
+                    }
+                    self.output.push_back(bytes);
+                }
                 Action::Finish => self.finish(),
             }
         }
     }
 
-    fn call(&mut self, request: &crate::run::machine::UpstreamRequest) {
+    fn call(&mut self, mut request: UpstreamRequest) {
         let call = request.call;
+        if let Some((trace, request_id)) = &self.trace {
+            let value = Secret::new(trace.of_call(request_id, call.0));
+            request.headers.push(("traceparent".to_owned(), value));
+        }
         if request.transport == Transport::Demo {
             self.sockets.insert(call, upstream::Socket::none());
             let answer = demo::answer(request.url.expose(), &request.body);
@@ -259,7 +289,7 @@ impl Shell {
             self.demo_on(call, answer.chunks.into(), answer.interval);
             return;
         }
-        match upstream::open(&self.env, request) {
+        match upstream::open(&self.env, &request) {
             Ok((socket, answer)) => {
                 self.sockets.insert(call, socket);
                 self.pending

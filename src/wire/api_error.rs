@@ -48,6 +48,7 @@ const CODES: &[(&str, u16, &str)] = &[
     ("registry_unavailable", 503, "api_error"),
     ("admin_auth_not_configured", 503, "api_error"),
     ("sealing_not_configured", 503, "api_error"),
+    ("content_not_configured", 503, "api_error"),
     ("upstream_timeout", 504, "api_error"),
 ];
 

@@ -159,6 +159,16 @@ impl TraceParent {
         })
     }
 
+    /// The value for one upstream call: its span follows from the request and the call, so that repeating a decision repeats it.
+    pub fn of_call(&self, request_id: &str, call: u32) -> String {
+        let digest = session::sha256(format!("{call}\n{request_id}").as_bytes());
+        let mut span = [0; 8];
+        for (to, from) in span.iter_mut().zip(digest) {
+            *to = from;
+        }
+        self.forward(span)
+    }
+
     /// The value to send on: the same trace, with the router's own span as the parent.
     pub fn forward(&self, span: [u8; 8]) -> String {
         format!("00-{}-{}-{:02x}", self.trace_id, session::hex(&span), self.flags & 1)
@@ -279,6 +289,22 @@ mod tests {
         check("", false);
         let parsed = TraceParent::parse(&format!("00-{trace}-{span}-03")).expect("valid");
         assert_eq!(parsed.forward([0x11; 8]), format!("00-{trace}-{}-01", "11".repeat(8)));
+    }
+
+    #[test]
+    fn every_call_has_a_span_of_its_own_in_the_same_trace() {
+        let parent = TraceParent::parse("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01").expect("valid");
+        let values: Vec<String> = [("req_1", 0), ("req_1", 1), ("req_2", 0)]
+            .into_iter()
+            .map(|(id, call)| parent.of_call(id, call))
+            .collect();
+        for value in &values {
+            let sent = TraceParent::parse(value).expect("valid");
+            assert_eq!((&sent.trace_id, sent.flags), (&parent.trace_id, 1));
+            assert_ne!(sent.parent_id, parent.parent_id);
+            assert_eq!(values.iter().filter(|other| *other == value).count(), 1);
+        }
+        assert_eq!(parent.of_call("req_1", 0), values[0]);
     }
 
     proptest! {

@@ -20,6 +20,7 @@ pub mod headers;
 pub mod json;
 mod object_view;
 pub mod pattern;
+pub mod plain;
 pub mod provider_state;
 pub mod session;
 pub mod sse;

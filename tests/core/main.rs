@@ -7,5 +7,6 @@
     reason = "a test says what went wrong by failing"
 )]
 
+mod estimates;
 mod tidy;
 mod upstream_fixtures;

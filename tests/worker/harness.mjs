@@ -21,9 +21,10 @@ const SECRETS = 10;
 
 /**
  * Starts a router. `vars` are added to (or replace) the test ones; `catalog` is imported before the first request;
- * `state` is a folder that outlives the router; `broken` (`{bindings, how: "throw" | "hang"}`) puts Durable Objects out of order.
+ * `state` is a folder that outlives the router; `broken` (`{bindings, how: "throw" | "hang"}`) puts Durable Objects out of order;
+ * `around` may change Miniflare's description of the Worker and answers further Workers (`proxies.mjs`).
  */
-export async function startRouter({ vars = {}, catalog, state, broken } = {}) {
+export async function startRouter({ vars = {}, catalog, state, broken, around } = {}) {
   const logs = [];
   const miniflare = new Miniflare(convertV4MiniflareOptions({
     host: "127.0.0.1",
@@ -32,7 +33,7 @@ export async function startRouter({ vars = {}, catalog, state, broken } = {}) {
     handleRuntimeStdio: (stdout, stderr) => {
       for (const stream of [stdout, stderr]) stream.on("data", (chunk) => logs.push(chunk.toString("utf8")));
     },
-    workers: broken ? outOfOrder(routerWorker(vars), broken) : [routerWorker(vars)],
+    workers: broken ? outOfOrder(routerWorker(vars), broken) : surrounded(routerWorker(vars), around),
   }));
   await miniflare.ready;
   const base = (await miniflare.unsafeGetDirectURL("clawrouter")).origin;
@@ -59,6 +60,10 @@ export async function startRouter({ vars = {}, catalog, state, broken } = {}) {
       if (answer.status !== 200) throw new Error(`import answered ${answer.status}: ${answer.text}`);
       return answer.json;
     },
+    /** An R2 bucket that `around` has bound. */
+    bucket: (binding) => miniflare.getR2Bucket(binding, "clawrouter"),
+    /** Kills workerd without a chance to finish anything; on Linux only. Then `stop()`. */
+    kill: () => killWorkerd(),
     /** Resident memory of workerd in bytes; null where /proc does not tell. */
     residentBytes: () => residentBytes(),
     stop: () => miniflare.dispose(),
@@ -67,11 +72,23 @@ export async function startRouter({ vars = {}, catalog, state, broken } = {}) {
   return router;
 }
 
+function surrounded(worker, around) {
+  return [worker, ...(around?.(worker) ?? [])];
+}
+
+function workerdPid() {
+  const children = readFileSync(`/proc/${process.pid}/task/${process.pid}/children`, "utf8").trim().split(" ");
+  return children.find((pid) => readFileSync(`/proc/${pid}/comm`, "utf8").trim() === "workerd");
+}
+
+function killWorkerd() {
+  process.kill(Number(workerdPid()), "SIGKILL");
+}
+
 // Miniflare does not name its child; on Linux it is this process's child called workerd.
 function residentBytes() {
   try {
-    const children = readFileSync(`/proc/${process.pid}/task/${process.pid}/children`, "utf8").trim().split(" ");
-    const workerd = children.find((pid) => readFileSync(`/proc/${pid}/comm`, "utf8").trim() === "workerd");
+    const workerd = workerdPid();
     return workerd ? Number(readFileSync(`/proc/${workerd}/statm`, "utf8").split(" ")[1]) * 4096 : null;
   } catch {
     return null;

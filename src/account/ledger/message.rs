@@ -428,6 +428,9 @@ pub struct SettleAnswer {
     pub outcome: SettleOutcome,
     /// What was charged by this very call.
     pub charged: NanoUsd,
+    /// Since when the key is revoked: an isolate that believes otherwise learns it here, whatever KV still says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revoked: Option<Millis>,
 }
 
 /// What a settlement did.

@@ -26,6 +26,18 @@ pub struct BudgetsRequest {
 /// Budgets of each key in the order asked.
 pub type BudgetsAnswer = Vec<Vec<BudgetState>>;
 
+/// `/keys`: budgets and last use of these keys.
+pub type KeysAnswer = Vec<KeyState>;
+
+/// How one key stands at its policy's Ledger.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeyState {
+    /// Every budget that applies to it.
+    pub budgets: Vec<BudgetState>,
+    /// Arrival of its latest request that left a row, refused ones included.
+    pub last_used: Option<Millis>,
+}
+
 /// `/revoke`: refuse this key from now on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RevokeRequest {

@@ -26,11 +26,13 @@ pub fn settle(state: &mut State, request: &SettleRequest, now: Millis) -> (Settl
         amount: request.total(),
         expired: false,
     };
-    match request.seq {
+    let (answer, posting) = match request.seq {
         Some(seq) => close(state, seq, posting, Some(request.tokens())),
         None if state.recent.contains(&request.id) => already(),
         None => post(state, posting, SettleOutcome::Settled),
-    }
+    };
+    let revoked = state.revoked.get(&request.kid).copied();
+    (SettleAnswer { revoked, ..answer }, posting)
 }
 
 /// Settles a reservation that has no row of its own, at a provider's cap. Otherwise as [`settle`].
@@ -90,6 +92,7 @@ fn already() -> (SettleAnswer, Option<Posting>) {
         SettleAnswer {
             outcome: SettleOutcome::AlreadySettled,
             charged: NanoUsd::ZERO,
+            revoked: None,
         },
         None,
     )
@@ -106,6 +109,7 @@ fn post(state: &mut State, posting: Posting, outcome: SettleOutcome) -> (SettleA
         SettleAnswer {
             outcome,
             charged: posting.amount,
+            revoked: None,
         },
         Some(posting),
     )

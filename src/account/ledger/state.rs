@@ -242,6 +242,11 @@ impl State {
         self.sums.entry(subject).or_insert(sums);
     }
 
+    /// When the latest settled request of a key arrived; its sums must be known.
+    pub fn last_used(&self, kid: &str) -> Option<Millis> {
+        self.sums.get(&Subject::Key(kid.to_owned()))?.last()
+    }
+
     /// Refuses a key from now on.
     pub fn revoke(&mut self, kid: &str, at: Millis) {
         self.revoked.entry(kid.to_owned()).or_insert(at);

@@ -35,6 +35,9 @@ pub struct SubjectSums {
     week: Pair,
     month: Pair,
     total: Pair,
+    /// When something was last charged, be it nothing: a key's last request.
+    #[serde(default)]
+    last: Millis,
 }
 
 const WINDOWS: [BudgetWindow; 4] = [
@@ -77,7 +80,13 @@ impl SubjectSums {
 
     /// Charges `amount` to the windows of `at`. A window older than the previous one is no longer counted: usage rows still tell it.
     pub fn charge(&mut self, at: Millis, amount: NanoUsd) {
+        self.last = self.last.max(at);
         self.each_window_of(at, |sum| sum.spent = sum.spent.saturating_add(amount));
+    }
+
+    /// The moment of the latest request that was settled; `None`: there was none.
+    pub fn last(&self) -> Option<Millis> {
+        (self.last.0 > 0).then_some(self.last)
     }
 
     /// True when nothing is reserved in any window.

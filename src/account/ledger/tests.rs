@@ -201,12 +201,38 @@ fn a_fusion_funds_its_synthesizer_first_and_says_who_is_left_out() {
 fn a_revoked_key_is_refused_at_once() {
     let mut state = State::default();
     granted(reserve(&mut state, &request("a", "k", Vec::new(), Vec::new()), START).0);
+    let settled = |state: &mut State, id: &str| settle(state, &settlement(id, None, "k", 1), START).0.revoked;
+    assert_eq!(settled(&mut state, "before"), None);
     state.revoke("k", START);
+    assert_eq!(settled(&mut state, "after"), Some(START), "every settlement says so");
     assert_eq!(
         refused(reserve(&mut state, &request("b", "k", Vec::new(), Vec::new()), START).0),
         Refusal::Revoked { at: START }
     );
     granted(reserve(&mut state, &request("c", "other", Vec::new(), Vec::new()), START).0);
+}
+
+#[test]
+fn the_last_use_of_a_key_outlives_a_restart() {
+    let mut state = State::default();
+    assert_eq!(state.last_used("k"), None);
+    let mut postings = Vec::new();
+    for (id, at) in [("a", 5), ("b", 9), ("c", 7)] {
+        let mut request = settlement(id, None, "k", 0);
+        request.row.as_mut().unwrap().at = START.plus(Millis(at));
+        postings.extend(settle(&mut state, &request, START.plus(Millis(100))).1);
+    }
+    let last = Some(START.plus(Millis(9)));
+    assert_eq!((state.last_used("k"), state.last_used("other")), (last, None));
+    let mut again = State::default();
+    again.restore(Checkpoint::default(), Vec::new(), &postings);
+    assert_eq!(again.last_used("k"), last);
+    let mut stored = State::default();
+    for (subject, sums) in state.take_changed() {
+        let json = serde_json::to_string(&sums).unwrap();
+        stored.know(subject, serde_json::from_str(&json).unwrap());
+    }
+    assert_eq!(stored.last_used("k"), last);
 }
 
 #[test]
@@ -282,14 +308,16 @@ fn an_expired_lease_is_settled_at_its_last_known_usage_and_topped_up_once() {
         settle_late(),
         SettleAnswer {
             outcome: SettleOutcome::ToppedUp,
-            charged: NanoUsd(50)
+            charged: NanoUsd(50),
+            revoked: None,
         }
     );
     assert_eq!(
         settle_late(),
         SettleAnswer {
             outcome: SettleOutcome::AlreadySettled,
-            charged: NanoUsd(0)
+            charged: NanoUsd(0),
+            revoked: None,
         }
     );
 }

@@ -100,6 +100,8 @@ fn rows(report: &Report, stages: &[StageReport<'_>]) -> (RequestRow, TraceBody) 
         report,
         stages,
         explanation: None,
+        trace_id: None,
+        content: ContentNote::default(),
     })
 }
 

@@ -28,6 +28,8 @@ pub(super) fn check(at: &mut At<'_>, settings: &Settings, names: &Names<'_>) {
     );
     at.within("/sessions_per_tenant", settings.sessions_per_tenant, 1..=1_000_000);
     at.within("/usage_days", settings.usage_days, 1..=3_650);
+    at.patterns("/member_policies", &settings.member_policies, 64);
+    at.within("/content_days", settings.content_days, 1..=365);
     if !names.policies.contains(settings.admin_policy.as_str()) {
         let message = format!("there is no policy {}", settings.admin_policy);
         at.error("/admin_policy", DocumentErrorCode::UnknownReference, message);

@@ -23,6 +23,10 @@ pub struct Settings {
     pub admin_policy: String,
     /// Days that usage rows are kept before they are rolled up.
     pub usage_days: u32,
+    /// Patterns of the policies under which members make keys for themselves; empty: only admins make keys.
+    pub member_policies: Vec<String>,
+    /// Days that prompts and answers are kept where a policy keeps them (`retain_content`).
+    pub content_days: u32,
 }
 
 impl Default for Settings {
@@ -36,6 +40,8 @@ impl Default for Settings {
             sessions_per_tenant: 10_000,
             admin_policy: "default".to_owned(),
             usage_days: 30,
+            member_policies: Vec::new(),
+            content_days: 7,
         }
     }
 }

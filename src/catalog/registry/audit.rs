@@ -1,9 +1,12 @@
 //! The audit log: who did what to which object. Append-only; a hash chain shows gaps.
 
 use super::{Author, Difference};
-use crate::wire::Millis;
+use crate::wire::{Millis, plain};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+
+/// Longest path that a row of a refused act repeats, bytes.
+const MAX_PATH: usize = 160;
 
 /// One audited act.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -41,6 +44,20 @@ impl AuditRow {
         }
     }
 
+    /// A refused act: `action` on a path that is the caller's own text, so only a plain one is repeated.
+    pub fn refused(author: &Author, action: &str, path: &str, code: &str) -> Self {
+        Self {
+            result: code.to_owned(),
+            ..Self::of(
+                author,
+                &action.chars().take(16).collect::<String>().to_ascii_lowercase(),
+                plain::name(path, MAX_PATH).unwrap_or("a path"),
+                None,
+                Vec::new(),
+            )
+        }
+    }
+
     /// Hash of this row chained to the hash of the row before, 64 hex digits.
     pub fn chained(&self, previous: &str) -> String {
         let mut hash = Sha256::new();
@@ -54,6 +71,33 @@ impl AuditRow {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_refused_act_names_its_code_and_only_a_plain_path() {
+        let author = Author {
+            actor: "bob".to_owned(),
+            request_id: "r".to_owned(),
+            at: Millis(1),
+            note: None,
+        };
+        for (path, object) in [
+            ("providers/openai", "providers/openai"),
+            ("keys/my secret", "a path"),
+            (
+                "models/openai/gpt-4.1-mini-2025-04-14",
+                "models/openai/gpt-4.1-mini-2025-04-14",
+            ),
+            ("providers/sk-proj-abc", "a path"),
+            ("keys/AKIAIOSFODNN7EXAMPLE12", "a path"),
+            (&"a".repeat(161), "a path"),
+        ] {
+            let row = AuditRow::refused(&author, "PUT", path, "role_required");
+            assert_eq!(
+                (row.action.as_str(), row.object.as_str(), row.result.as_str()),
+                ("put", object, "role_required")
+            );
+        }
+    }
 
     #[test]
     fn any_change_to_an_earlier_row_breaks_the_chain() {

@@ -36,6 +36,17 @@ pub enum RegistryError {
         /// One sentence that says what to do.
         message: String,
     },
+    /// Keys name the policy.
+    #[error(
+        "{} still named by {keys} live {}: revoke {} first (GET keys?policy=… lists them), or set the policy's `enabled` to false to stop all of its keys at once.",
+        subject(.name), if *.keys == 1 { "key" } else { "keys" }, if *.keys == 1 { "it" } else { "them" }
+    )]
+    InUse {
+        /// Which.
+        name: DocumentName,
+        /// Keys that would stop to work.
+        keys: u64,
+    },
     /// The document, or the catalog that would result, is wrong.
     #[error("The document is not valid.")]
     Invalid {
@@ -60,10 +71,17 @@ impl From<RegistryError> for ApiError {
             RegistryError::RevisionRequired { .. } => Self::new("revision_required", message),
             RegistryError::Stale { current, .. } => Self::new("revision_mismatch", message).with("current", *current),
             RegistryError::Conflict { .. } => Self::new("conflict", message),
+            RegistryError::InUse { keys, .. } => Self::new("conflict", message)
+                .because("policy_in_use")
+                .with("keys", keys),
             RegistryError::WrongId { .. } => Self::new("invalid_document", message).about("/id"),
             RegistryError::Invalid { errors } => invalid(&errors),
         }
     }
+}
+
+fn subject(name: &DocumentName) -> String {
+    format!("Policy {} is", name.id)
 }
 
 fn invalid(errors: &[DocumentError]) -> ApiError {

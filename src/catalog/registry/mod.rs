@@ -181,11 +181,13 @@ impl Registry {
     /// Removes a document that an administrator wrote.
     ///
     /// # Errors
-    /// [`RegistryError::Conflict`] for bundled documents: they can be disabled. Else as [`Registry::put`].
+    /// [`RegistryError::Conflict`] for bundled documents: they can be disabled. [`RegistryError::InUse`] for a policy that `live_keys`
+    /// keys still name: they would stop to work without anybody having revoked them. Else as [`Registry::put`].
     pub fn delete(
         &mut self,
         name: &DocumentName,
         condition: Condition,
+        live_keys: u64,
         author: &Author,
     ) -> Result<Change, RegistryError> {
         self.meet(name, condition)?;
@@ -194,6 +196,12 @@ impl Registry {
                 message: format!(
                     "{name} comes with the router and cannot be deleted; set `enabled` to false, or roll it back to revision 0."
                 ),
+            });
+        }
+        if live_keys > 0 {
+            return Err(RegistryError::InUse {
+                name: name.clone(),
+                keys: live_keys,
             });
         }
         let before = self.document(name);

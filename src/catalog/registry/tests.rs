@@ -141,7 +141,9 @@ fn bundled_documents_are_overridden_restored_and_never_deleted() {
         ),
         (json!("admin"), json!(false))
     );
-    let refused = registry.delete(&demo, Condition::Revision(1), &author()).unwrap_err();
+    let refused = registry
+        .delete(&demo, Condition::Revision(1), 0, &author())
+        .unwrap_err();
     assert!(matches!(refused, RegistryError::Conflict { .. }));
     registry.rollback(&demo, None, &author()).unwrap();
     assert_eq!(registry.stored(&demo)["document"]["enabled"], json!(true));
@@ -159,7 +161,12 @@ fn a_deleted_document_is_gone_and_can_be_written_anew() {
         )
         .unwrap();
     let change = registry
-        .delete(&name(Collection::Policies, "team"), Condition::Revision(1), &author())
+        .delete(
+            &name(Collection::Policies, "team"),
+            Condition::Revision(1),
+            0,
+            &author(),
+        )
         .unwrap();
     assert_eq!(
         (change.rows[0].json.clone(), change.history[0].json.clone()),
@@ -306,7 +313,12 @@ fn a_document_that_a_deployment_broke_blocks_no_other_write_and_not_the_kill_swi
     );
     assert!(
         registry
-            .delete(&name(Collection::Models, "gone/x"), Condition::Revision(4), &author())
+            .delete(
+                &name(Collection::Models, "gone/x"),
+                Condition::Revision(4),
+                0,
+                &author()
+            )
             .is_ok()
     );
 }

@@ -2,7 +2,7 @@
 
 use super::{Admin, observe};
 use crate::access::Grant;
-use crate::access::admin::Act;
+use crate::access::roles::Act;
 use crate::catalog::{Model, ModelId};
 use crate::edge::reply::{self, Reply};
 use crate::edge::{clock, discovery, isolate, listing};

@@ -1,7 +1,7 @@
 //! Documents: pages, one, write, delete, history, rollback; pasted credentials; import, export, audit log.
 
 use super::Admin;
-use crate::access::admin::Act;
+use crate::access::roles::Act;
 use crate::catalog::document::{Collection, DocumentName};
 use crate::catalog::registry::Condition;
 use crate::catalog::registry::list::PageQuery;

@@ -2,7 +2,8 @@
 
 use super::{Admin, registry_call};
 use crate::access::access_jwt::{AccessConfig, JwtError, PresentedJwt};
-use crate::access::admin::{Actor, AdminSession, AdminToken, AuthKind, Origin, Role, cookie_of, same_site, set_cookie};
+use crate::access::admin::{AdminSession, AdminToken, Origin, cookie_of, same_site, set_cookie};
+use crate::access::roles::{Actor, AuthKind, Role, leaves_to_members};
 use crate::catalog::registry::Author;
 use crate::edge::incoming::Incoming;
 use crate::edge::isolate::World;
@@ -156,12 +157,37 @@ fn about(incoming: &Incoming, world: &World, actor: &Actor) -> serde_json::Value
     } else {
         "production"
     };
+    let policies: Vec<&str> = world
+        .catalog
+        .policies
+        .keys()
+        .map(crate::catalog::PolicyId::as_str)
+        .filter(|policy| leaves_to_members(&world.catalog.settings.member_policies, policy))
+        .collect();
+    let is_idle_member = actor.role == Role::Member && policies.is_empty();
+    let capabilities: Vec<&str> = actor
+        .role
+        .capabilities()
+        .into_iter()
+        .filter(|name| !is_idle_member || *name != "keys.mint")
+        .collect();
+    let missing = crate::edge::contents::missing(&incoming.env);
     json!({
         "actor": actor.name, "role": actor.role, "auth": actor.auth, "environment": environment,
         "deployment": format!("{} · {environment}", world.catalog.settings.deployment_name),
         "version": env!("CARGO_PKG_VERSION"), "catalog_revision": world.catalog.revision,
-        "capabilities": actor.role.capabilities(), "sealing": crate::edge::sealing::is_configured(&incoming.env),
+        "capabilities": capabilities, "sealing": crate::edge::sealing::is_configured(&incoming.env), "member_policies": policies,
+        "content": {"available": missing.is_none(), "why": missing},
     })
+}
+
+/// Did somebody show a credential that opens nothing, or try to act through somebody else's browser? A missing cookie is no attempt.
+pub(super) fn is_failed_sign_in(incoming: &Incoming, error: &ApiError) -> bool {
+    match error.code.as_str() {
+        "invalid_admin_token" | "cross_site_request" | "role_required" => true,
+        "sign_in_required" => incoming.header("cf-access-jwt-assertion").is_some(),
+        _ => false,
+    }
 }
 
 fn from_the_page(incoming: &Incoming) -> Result<(), ApiError> {

@@ -2,8 +2,8 @@
 
 use super::{Admin, test_prompt};
 use crate::access::KeyIdentity;
-use crate::access::admin::Act;
 use crate::access::key::KeyRecord;
+use crate::access::roles::Act;
 use crate::account::ledger::message::BudgetState;
 use crate::catalog::document::{Collection, Document};
 use crate::catalog::registry::draft::profile_name;

@@ -1,16 +1,19 @@
 //! Caller keys: minted and shown once, listed, rotated, revoked.
 
 use super::Admin;
-use crate::access::admin::{Act, Role};
 use crate::access::key::{KeyRecord, KeyWish, MINT_BYTES, mint as mint_key};
+use crate::access::roles::Act;
+use crate::account::ledger::query::{KeyState, MAX_KIDS};
 use crate::catalog::PolicyId;
 use crate::edge::objects::registry::{KeyPage, KeyQuery, MintCall, RevokeCall, overlap_end};
 use crate::edge::reply::{self, Reply};
 use crate::edge::{clock, isolate, ledger};
 use crate::wire::time::{parse_rfc3339, rfc3339};
 use crate::wire::{ApiError, Millis};
+use futures::future::join_all;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -41,13 +44,15 @@ pub(super) async fn list(admin: &Admin<'_>) -> Reply {
         cursor: admin.query("cursor"),
         q: admin.query("q").unwrap_or_default(),
         policy: admin.query("policy"),
-        principal: (admin.actor.role == Role::Member).then(|| admin.actor.name.clone()),
+        principal: admin.actor.only_principal().map(str::to_owned),
     };
     let page: KeyPage = admin.registry("/keys/list", &query).await?;
-    let mut items = Vec::with_capacity(page.items.len());
-    for record in &page.items {
-        items.push(shown(admin, record).await);
-    }
+    let states = states(admin, &page.items).await;
+    let items: Vec<Value> = page
+        .items
+        .iter()
+        .map(|record| shown(record, states.get(&record.kid)))
+        .collect();
     reply::json(
         200,
         &json!({"items": items, "next": page.next, "total": {"value": page.total, "exact": true}, "as_of": rfc3339(clock::now())}),
@@ -58,27 +63,16 @@ pub(super) async fn list(admin: &Admin<'_>) -> Reply {
 pub(super) async fn mint(admin: &Admin<'_>) -> Reply {
     admin.may(Act::Own)?;
     let wish: Wish = admin.body().await?;
-    let member = admin.actor.role == Role::Member;
-    if !member {
-        admin.may(Act::MintKeys).or_else(|refused| {
-            if wish.principal.as_deref() == Some(admin.actor.name.as_str()) {
-                Ok(())
-            } else {
-                Err(refused)
-            }
-        })?;
-    }
+    let policy = PolicyId::parse(&wish.policy)
+        .map_err(|error| ApiError::new("invalid_document", error.to_string()).about("/policy"))?;
+    let principal = wish
+        .principal
+        .map(|text| bounded(text, 254, "/principal"))
+        .transpose()?;
     let wish = KeyWish {
-        policy: PolicyId::parse(&wish.policy)
-            .map_err(|error| ApiError::new("invalid_document", error.to_string()).about("/policy"))?,
+        principal: may_mint(admin, &policy, principal)?,
+        policy,
         label: bounded(wish.label, 100, "/label")?,
-        principal: if member {
-            Some(admin.actor.name.clone())
-        } else {
-            wish.principal
-                .map(|text| bounded(text, 254, "/principal"))
-                .transpose()?
-        },
         expires: wish.expires.as_deref().map(moment).transpose()?,
         test: wish.test,
     };
@@ -88,6 +82,8 @@ pub(super) async fn mint(admin: &Admin<'_>) -> Reply {
 /// `POST keys/{kid}/rotate`: a new key like the old one, which ends after the overlap.
 pub(super) async fn rotate(admin: &Admin<'_>, kid: &str) -> Reply {
     let old = own(admin, kid).await?;
+    // A rotation shows a new secret: whoever may not make such a key may not rotate it either.
+    may_mint(admin, &old.policy, old.principal.clone())?;
     let rotation: Rotation = admin.body().await?;
     let wish = KeyWish {
         policy: old.policy.clone(),
@@ -102,7 +98,7 @@ pub(super) async fn rotate(admin: &Admin<'_>, kid: &str) -> Reply {
 
 /// `POST keys/{kid}/revoke`: at once in this isolate and for everything that reserves, within 60 s everywhere.
 pub(super) async fn revoke(admin: &Admin<'_>, kid: &str) -> Reply {
-    let record = own(admin, kid).await?;
+    own(admin, kid).await?;
     let revoked: KeyRecord = admin
         .registry(
             "/keys/revoke",
@@ -113,7 +109,7 @@ pub(super) async fn revoke(admin: &Admin<'_>, kid: &str) -> Reply {
         )
         .await?;
     isolate::forget_key(kid);
-    ledger::revoke(&admin.incoming.env, record.policy.as_str(), kid, clock::now()).await;
+    isolate::set_revoked(kid, revoked.revoked_at.unwrap_or_else(clock::now));
     reply::json(200, &json!({"kid": kid, "revoked_at": revoked.revoked_at.map(rfc3339)}))
 }
 
@@ -140,25 +136,43 @@ async fn issue(admin: &Admin<'_>, wish: &KeyWish, replaces: Option<(String, Mill
 async fn own(admin: &Admin<'_>, kid: &str) -> Result<KeyRecord, ApiError> {
     admin.may(Act::Own)?;
     let record: Option<KeyRecord> = admin.registry("/keys/get", &kid).await?;
-    let mine = |record: &KeyRecord| {
-        admin.actor.role > Role::Member || record.principal.as_deref() == Some(admin.actor.name.as_str())
-    };
     record
-        .filter(mine)
+        .filter(|record| admin.actor.sees(record))
         .ok_or_else(|| ApiError::not_found(format!("There is no key {kid}.")))
 }
 
-async fn shown(admin: &Admin<'_>, record: &KeyRecord) -> Value {
-    let policy = admin.world.catalog.policies.get(&record.policy);
-    let budgets = match policy.filter(|policy| !policy.budgets.is_empty()) {
-        Some(policy) => ledger::budgets(&admin.incoming.env, policy, Some(&record.kid))
+/// Whose name a new key gets, if this person may make it.
+fn may_mint(admin: &Admin<'_>, policy: &PolicyId, principal: Option<String>) -> Result<Option<String>, ApiError> {
+    let members = &admin.world.catalog.settings.member_policies;
+    admin.actor.mints(policy, principal, members)
+}
+
+/// Budgets and last use of these keys: one question to each policy's Ledger. A Ledger that is away leaves its keys out.
+async fn states(admin: &Admin<'_>, records: &[KeyRecord]) -> BTreeMap<String, KeyState> {
+    let mut by_policy: BTreeMap<&PolicyId, Vec<String>> = BTreeMap::new();
+    for record in records {
+        by_policy.entry(&record.policy).or_default().push(record.kid.clone());
+    }
+    let policies = &admin.world.catalog.policies;
+    let questions = by_policy
+        .iter()
+        .filter_map(|(policy, kids)| Some((policies.get(*policy)?, kids)))
+        .flat_map(|(policy, kids)| kids.chunks(MAX_KIDS).map(move |kids| (policy, kids)));
+    let asked = questions.map(|(policy, kids)| async move {
+        let states = ledger::key_states(&admin.incoming.env, policy, kids)
             .await
-            .unwrap_or_default(),
-        None => Vec::new(),
-    };
+            .unwrap_or_default();
+        kids.iter().cloned().zip(states).collect::<Vec<_>>()
+    });
+    join_all(asked).await.into_iter().flatten().collect()
+}
+
+/// A key as people see it. `usage_known` is false when its Ledger could not be asked: then `last_used_at` and `budgets` say nothing.
+fn shown(record: &KeyRecord, state: Option<&KeyState>) -> Value {
     json!({"kid": record.kid, "label": record.label, "policy": record.policy, "principal": record.principal, "prefix": record.prefix(),
         "last4": record.last4, "created_at": rfc3339(record.created_at), "expires_at": record.expires.map(rfc3339), "enabled": record.enabled,
-        "revoked_at": record.revoked_at.map(rfc3339), "last_used_at": Value::Null, "budgets": budgets})
+        "revoked_at": record.revoked_at.map(rfc3339), "last_used_at": state.and_then(|state| state.last_used).map(rfc3339),
+        "budgets": state.map(|state| state.budgets.as_slice()).unwrap_or_default(), "usage_known": state.is_some()})
 }
 
 fn moment(text: &str) -> Result<Millis, ApiError> {

@@ -1,13 +1,13 @@
 //! Trying things for real: a model's verification call, and the checks of a local server before it is saved.
 
 use super::{Admin, observe};
-use crate::access::admin::Act;
+use crate::access::roles::Act;
 use crate::catalog::document::{Auth, Transport};
 use crate::catalog::endpoint::{Endpoint, Rules, check};
 use crate::catalog::{ProviderId, Secret};
 use crate::edge::incoming::Incoming;
 use crate::edge::reply::{self, Reply};
-use crate::edge::shell::Shell;
+use crate::edge::shell::{Shell, Watch};
 use crate::edge::{clock, completions, config, discovery, isolate, listing, upstream};
 use crate::route::{FailureClass, Hints, Shape};
 use crate::run::engine::{AnswerAs, Limits as RunLimits, Run};
@@ -87,13 +87,11 @@ pub(super) async fn finished(incoming: &Incoming, machine: Box<dyn crate::run::m
         kept.replace(machine.report().clone());
         None
     });
-    let mut shell = Shell::start(
-        incoming.env.clone(),
-        machine,
-        Some(incoming.caller_gone()),
-        None,
-        finalizer,
-    );
+    let watch = Watch {
+        caller_gone: Some(incoming.caller_gone()),
+        ..Watch::default()
+    };
+    let mut shell = Shell::start(incoming.env.clone(), machine, watch, finalizer);
     while shell.next().await.is_some() {}
     report.take()
 }

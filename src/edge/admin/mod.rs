@@ -1,6 +1,7 @@
 //! The admin API: who is signed in, what they may do, and which call they make (docs/admin-api.md).
 
 mod candidates;
+mod content;
 mod documents;
 mod door;
 mod fusion;
@@ -16,10 +17,10 @@ use super::objects::client::{self, ObjectError};
 use super::objects::registry;
 use super::page;
 use super::reply::{self, Reply};
-use super::{clock, config, world};
-use crate::access::admin::{Act, Actor};
+use super::{clock, config, isolate, world};
+use crate::access::roles::{Act, Actor};
 use crate::catalog::document::parse_json;
-use crate::catalog::registry::{Author, RegistryError};
+use crate::catalog::registry::{AuditRow, Author, RegistryError};
 use crate::wire::{ApiError, url};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -62,36 +63,78 @@ async fn answer(incoming: &Incoming, rest: &str) -> Reply {
         return door::sign_in(incoming).await;
     }
     let world = world::current(incoming).await;
-    let actor = door::actor(incoming, &world).await?;
+    let actor = match door::actor(incoming, &world).await {
+        Ok(actor) => actor,
+        Err(error) => {
+            if door::is_failed_sign_in(incoming, &error) {
+                audit_refusal(incoming, "unknown", "sign_in", "admin", &error);
+            }
+            return Err(error);
+        }
+    };
     let admin = Admin { incoming, actor, world };
-    match (path.as_slice(), method) {
-        (["session"], "DELETE") => door::sign_out(&admin).await,
-        (["me"], "GET") => door::me(&admin),
-        (["setup"], "GET") => setup::checklist(&admin).await,
-        (["keys"], "GET") => keys::list(&admin).await,
-        (["keys"], "POST") => keys::mint(&admin).await,
-        (["keys", kid, "revoke"], "POST") => keys::revoke(&admin, kid).await,
-        (["keys", kid, "rotate"], "POST") => keys::rotate(&admin, kid).await,
-        (["pools", pool, "credentials"], "GET") => documents::credentials(&admin, pool).await,
-        (["pools", pool, "credentials", label], "PUT") => documents::seal(&admin, pool, label).await,
-        (["pools", pool, "credentials", label], "DELETE") => documents::unseal(&admin, pool, label).await,
-        (["pools", pool, "reset"], "POST") => observe::reset(&admin, pool).await,
-        (["models", model, "verify"], "POST") => local::verify(&admin, model).await,
-        (["local", "discover"], "POST") => local::discover(&admin).await,
-        (["fusion-profiles", id, call], _) if fusion::is_call(call) => fusion::serve(&admin, id, call).await,
-        (["candidates"], "GET") => candidates::list(&admin).await,
-        (["health", "targets"], "GET") => observe::targets(&admin),
-        (["sessions"], "GET") => observe::sessions(&admin).await,
-        (["sessions", id], "DELETE") => observe::end_session(&admin, id).await,
-        (["requests"], "GET") => observe::requests(&admin).await,
-        (["requests", id], "GET") => observe::request(&admin, id).await,
-        (["usage"], "GET") => observe::usage(&admin).await,
-        (["metrics"], "GET") => observe::metrics(&admin).await,
-        (["route", "explain"], "POST") => observe::explain(&admin).await,
-        (["audit"], "GET") => documents::audit(&admin).await,
-        (["export"], "GET") => documents::export(&admin).await,
-        (["import"], "POST") => documents::import(&admin).await,
-        _ => documents::serve(&admin, &path).await,
+    let result = route(&admin, &path).await;
+    if let Err(error) = &result
+        && !matches!(method, "GET" | "HEAD")
+    {
+        audit_refusal(incoming, &admin.actor.name, method, &path.join("/"), error);
+    }
+    result
+}
+
+/// Leaves an audit row of a refused write or sign-in, after the response and not too many of them.
+fn audit_refusal(incoming: &Incoming, actor: &str, action: &str, object: &str, error: &ApiError) {
+    if !isolate::may_audit_refusal(clock::now()) {
+        return;
+    }
+    let author = Author {
+        actor: actor.to_owned(),
+        request_id: incoming.request_id.clone(),
+        at: clock::now(),
+        note: None,
+    };
+    let row = AuditRow::refused(&author, action, object, &error.code);
+    let env = incoming.env.clone();
+    incoming.after_response(async move {
+        let told: Result<(), _> = client::call(&env, config::REGISTRY, registry::NAME, "/audit/refused", &row).await;
+        if told.is_err() {
+            worker::console_error!("a refusal left no audit row");
+        }
+    });
+}
+
+async fn route(admin: &Admin<'_>, path: &[&str]) -> Reply {
+    let method = admin.incoming.method.as_str();
+    match (path, method) {
+        (["session"], "DELETE") => door::sign_out(admin).await,
+        (["me"], "GET") => door::me(admin),
+        (["setup"], "GET") => setup::checklist(admin).await,
+        (["keys"], "GET") => keys::list(admin).await,
+        (["keys"], "POST") => keys::mint(admin).await,
+        (["keys", kid, "revoke"], "POST") => keys::revoke(admin, kid).await,
+        (["keys", kid, "rotate"], "POST") => keys::rotate(admin, kid).await,
+        (["pools", pool, "credentials"], "GET") => documents::credentials(admin, pool).await,
+        (["pools", pool, "credentials", label], "PUT") => documents::seal(admin, pool, label).await,
+        (["pools", pool, "credentials", label], "DELETE") => documents::unseal(admin, pool, label).await,
+        (["pools", pool, "reset"], "POST") => observe::reset(admin, pool).await,
+        (["models", model, "verify"], "POST") => local::verify(admin, model).await,
+        (["local", "discover"], "POST") => local::discover(admin).await,
+        (["fusion-profiles", id, call], _) if fusion::is_call(call) => fusion::serve(admin, id, call).await,
+        (["candidates"], "GET") => candidates::list(admin).await,
+        (["health", "targets"], "GET") => observe::targets(admin),
+        (["sessions"], "GET") => observe::sessions(admin).await,
+        (["sessions", id], "DELETE") => observe::end_session(admin, id).await,
+        (["requests"], "GET") => observe::requests(admin).await,
+        (["requests", id], "GET") => observe::request(admin, id).await,
+        (["requests", id, "content"], "GET") => content::read(admin, id).await,
+        (["requests", id, "content"], "DELETE") => content::delete(admin, id).await,
+        (["usage"], "GET") => observe::usage(admin).await,
+        (["metrics"], "GET") => observe::metrics(admin).await,
+        (["route", "explain"], "POST") => observe::explain(admin).await,
+        (["audit"], "GET") => documents::audit(admin).await,
+        (["export"], "GET") => documents::export(admin).await,
+        (["import"], "POST") => documents::import(admin).await,
+        _ => documents::serve(admin, path).await,
     }
 }
 

@@ -1,16 +1,17 @@
 //! What happened and what is going on: requests, traces, usage, metrics, health, sessions, route explanations.
 
 use super::Admin;
-use crate::access::admin::{Act, Role};
+use crate::access::roles::{Act, Role};
 use crate::access::{Grant, KeyIdentity};
 use crate::account::ledger::query::{FindRequest, Found, ListRequest, MetricsPart, UsageRequest};
 use crate::account::listing::{LedgerPage, RequestFilter, merge};
 use crate::account::metrics;
-use crate::account::rollup::{self, Grouping, UsagePart};
+use crate::account::rollup::{self, Grouping, UsagePart, UsageQuery};
 use crate::catalog::registry::AuditRow;
 use crate::catalog::{ModelId, PolicyId, PoolId};
 use crate::edge::completions::refusal;
 use crate::edge::objects::client;
+use crate::edge::objects::registry::{KeyPage, KeyQuery};
 use crate::edge::objects::session::{Done, INDEX, ListSessions, RemoveSession, SessionRow};
 use crate::edge::reply::{self, Reply};
 use crate::edge::{clock, config, isolate, ledger, listing, service};
@@ -21,7 +22,11 @@ use crate::wire::{ApiError, CallKind, Limits, Millis, chat, url};
 use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 use std::sync::Arc;
+
+/// Keys of one member whose requests are read.
+const MAX_OWN_KEYS: u32 = 500;
 
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -34,7 +39,7 @@ struct Reset {
 
 /// `GET requests`: one page over all policies.
 pub(super) async fn requests(admin: &Admin<'_>) -> Reply {
-    admin.may(Act::Read)?;
+    let only_keys = own_keys(admin).await?;
     let pairs: Vec<(String, String)> = admin
         .incoming
         .query
@@ -44,6 +49,7 @@ pub(super) async fn requests(admin: &Admin<'_>) -> Reply {
         .collect();
     let filter = RequestFilter::parse(pairs.iter().map(|(name, value)| (name.as_str(), value.as_str())))
         .map_err(|error| ApiError::invalid_request(error.to_string(), Some(&error.parameter)))?;
+    let filter = RequestFilter { only_keys, ..filter };
     let question = |policy: &str| ListRequest {
         policy: policy.to_owned(),
         filter: filter.clone(),
@@ -61,20 +67,52 @@ pub(super) async fn requests(admin: &Admin<'_>) -> Reply {
 
 /// `GET requests/{id}`
 pub(super) async fn request(admin: &Admin<'_>, id: &str) -> Reply {
-    admin.may(Act::Read)?;
+    let only_keys = own_keys(admin).await?;
+    let found = find(admin, id).await?;
+    if only_keys.is_some_and(|only| !only.contains(&found.row.kid)) {
+        return Err(no_request());
+    }
+    reply::json(200, &found.into_trace())
+}
+
+/// A request by its id, in whichever Ledger it is.
+///
+/// # Errors
+/// 404; 503 when a Ledger is away.
+pub(super) async fn find(admin: &Admin<'_>, id: &str) -> Result<Found, ApiError> {
     let question = |_: &str| FindRequest {
         request_id: id.to_owned(),
         kid: None,
     };
     let found: Vec<Option<Found>> = ledger::ask_all(&admin.incoming.env, &admin.world, "/request", question).await?;
-    let found = found.into_iter().flatten().next();
-    let none = || ApiError::not_found("There is no request of that id; rows are kept for a limited time.");
-    reply::json(200, &found.map(Found::into_trace).ok_or_else(none)?)
+    found.into_iter().flatten().next().ok_or_else(no_request)
+}
+
+fn no_request() -> ApiError {
+    ApiError::not_found("There is no request of that id; rows are kept for a limited time.")
+}
+
+/// The keys whose requests this person may read; `None`: everybody's. Members read what their own keys did.
+async fn own_keys(admin: &Admin<'_>) -> Result<Option<BTreeSet<String>>, ApiError> {
+    let Some(principal) = admin.actor.only_principal() else {
+        admin.may(Act::Read)?;
+        return Ok(None);
+    };
+    admin.may(Act::Own)?;
+    let query = KeyQuery {
+        limit: MAX_OWN_KEYS,
+        cursor: None,
+        q: String::new(),
+        policy: None,
+        principal: Some(principal.to_owned()),
+    };
+    let page: KeyPage = admin.registry("/keys/list", &query).await?;
+    Ok(Some(page.items.into_iter().map(|record| record.kid).collect()))
 }
 
 /// `GET usage`
 pub(super) async fn usage(admin: &Admin<'_>) -> Reply {
-    admin.may(Act::Read)?;
+    let only_keys = own_keys(admin).await?;
     let group = match admin.query("group").as_deref() {
         None | Some("policy") => Grouping::Policy,
         Some("key") => Grouping::Key,
@@ -88,7 +126,10 @@ pub(super) async fn usage(admin: &Admin<'_>) -> Reply {
             ));
         }
     };
-    let query = service::period(admin.incoming, group)?;
+    let query = UsageQuery {
+        kids: only_keys,
+        ..service::period(admin.incoming, group)?
+    };
     let question = |policy: &str| UsageRequest {
         policy: policy.to_owned(),
         query: query.clone(),

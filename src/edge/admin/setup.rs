@@ -1,7 +1,7 @@
 //! The setup checklist: each row is checked now, none is ticked by hand.
 
 use super::Admin;
-use crate::access::admin::{Act, AuthKind};
+use crate::access::roles::{Act, AuthKind};
 use crate::account::ledger::query::ListRequest;
 use crate::account::listing::{LedgerPage, RequestFilter, merge};
 use crate::catalog::document::Transport;

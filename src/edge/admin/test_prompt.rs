@@ -1,7 +1,7 @@
 //! `POST fusion-profiles/{id}/test`: a test prompt on a draft, streamed step by step to the person who asked.
 
 use super::{Admin, fusion, observe};
-use crate::access::admin::Act;
+use crate::access::roles::Act;
 use crate::catalog::FusionProfile;
 use crate::edge::reply::{self, Reply};
 use crate::edge::shell::Shell;
@@ -98,12 +98,11 @@ pub(super) async fn serve(admin: &Admin<'_>, id: &str) -> Reply {
         granted,
         reservation,
     );
-    let heartbeat = books.heartbeat();
+    let watch = books.watch();
     let mut shell = Shell::start(
         admin.incoming.env.clone(),
         Box::new(machine),
-        Some(admin.incoming.caller_gone()),
-        heartbeat,
+        watch,
         books.into_finalizer(),
     );
     let head = shell.head().await;

@@ -10,7 +10,8 @@ use self::book::Book;
 use self::store::Store;
 use super::client::{ObjectError, answer, call, question};
 use crate::account::ledger::query::{
-    BudgetsAnswer, BudgetsRequest, FindRequest, ListRequest, MAX_KIDS, MetricsPart, RevokeRequest, UsageRequest,
+    BudgetsAnswer, BudgetsRequest, FindRequest, KeyState, KeysAnswer, ListRequest, MAX_KIDS, MetricsPart,
+    RevokeRequest, UsageRequest,
 };
 use crate::account::ledger::{
     self, BudgetRule, Granted, HeartbeatAnswer, HeartbeatRequest, KnownCost, Lease, Line, ProviderCap, Refusal,
@@ -63,7 +64,12 @@ impl DurableObject for Ledger {
             "/settle/amount" => answer(Ok(self.settle_amount(&serde_json::from_str(&body)?).await?)),
             "/heartbeat" => answer(Ok(self.heartbeat(&serde_json::from_str(&body)?).await?)),
             "/revoke" => answer(Ok(self.revoke(&serde_json::from_str(&body)?)?)),
-            "/budgets" => answer(Ok(self.budgets(&serde_json::from_str(&body)?)?)),
+            "/budgets" => {
+                let states = self.keys(&serde_json::from_str(&body)?)?;
+                let budgets: BudgetsAnswer = states.into_iter().map(|state| state.budgets).collect();
+                answer(Ok(budgets))
+            }
+            "/keys" => answer(Ok(self.keys(&serde_json::from_str(&body)?)?)),
             "/requests" => {
                 let ListRequest { policy, filter } = serde_json::from_str(&body)?;
                 answer(Ok(
@@ -253,18 +259,15 @@ impl Ledger {
         })
     }
 
-    fn budgets(&self, request: &BudgetsRequest) -> Result<BudgetsAnswer> {
+    fn keys(&self, request: &BudgetsRequest) -> Result<KeysAnswer> {
         self.reading(|book, store, now| {
             let mut all = Vec::new();
             for kid in request.kids.iter().take(MAX_KIDS) {
                 book.know(store, kid)?;
-                all.push(ledger::budgets(
-                    &mut book.state,
-                    &request.policy,
-                    kid,
-                    &request.rules,
-                    now,
-                ));
+                all.push(KeyState {
+                    budgets: ledger::budgets(&mut book.state, &request.policy, kid, &request.rules, now),
+                    last_used: book.state.last_used(kid),
+                });
             }
             Ok(all)
         })

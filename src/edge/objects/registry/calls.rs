@@ -2,12 +2,13 @@
 
 use super::store::NEWEST;
 use super::{Failure, Handled, Registry, asked, said};
+use crate::access::allowance::Allowance;
 use crate::catalog::document::{Collection, DocumentName};
 use crate::catalog::registry::draft::Draft;
 use crate::catalog::registry::list::PageQuery;
 use crate::catalog::registry::{AuditRow, Author, Change, Condition, Difference, RegistryError, Sealed};
-use crate::wire::ApiError;
 use crate::wire::time::rfc3339;
+use crate::wire::{ApiError, Millis};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -104,6 +105,11 @@ pub(in crate::edge) struct Listed {
 
 type Outcome = Result<Handled, Failure>;
 
+/// Rows about refused writes and sign-ins in an hour: a flood of them must not drown the rest of the log.
+pub(super) fn refusals_audited() -> Allowance {
+    Allowance::new(200, Millis(60 * 60 * 1000))
+}
+
 impl Registry {
     pub(super) fn documents_call(&self, path: &str, body: &str) -> Outcome {
         match path {
@@ -127,7 +133,9 @@ impl Registry {
             }
             "/documents/delete" => {
                 let call: DocumentCall = asked(body)?;
-                let change = self.decide(|documents| documents.delete(&call.name, call.condition, &call.author))?;
+                let keys = self.live_keys(&call.name, call.author.at)?;
+                let change =
+                    self.decide(|documents| documents.delete(&call.name, call.condition, keys, &call.author))?;
                 let answer = json!({"id": call.name.id, "deleted": true, "catalog_revision": change.revision});
                 self.done(answer, false)
             }
@@ -234,6 +242,10 @@ impl Registry {
                 self.audit(&asked(body)?)?;
                 said(&())
             }
+            "/audit/refused" => {
+                self.audit_refused(&asked(body)?)?;
+                said(&())
+            }
             "/audit/list" => {
                 let page: HistoryPage = asked(body)?;
                 let limit = page.limit.clamp(1, PAGE);
@@ -244,6 +256,24 @@ impl Registry {
             }
             _ => Err(ApiError::not_found("the Registry object has no such path").into()),
         }
+    }
+
+    /// A refused write or sign-in: bounded, because anybody can cause one.
+    fn audit_refused(&self, row: &AuditRow) -> worker::Result<()> {
+        let mut allowance = self.refusals_audited.borrow_mut();
+        if !allowance.take(row.at) {
+            return Ok(());
+        }
+        let missed = allowance.missed();
+        if missed > 0 {
+            self.audit(&AuditRow {
+                action: "refused".to_owned(),
+                object: "audit".to_owned(),
+                result: format!("{missed} more refusals left no row"),
+                ..row.clone()
+            })?;
+        }
+        self.audit(row)
     }
 
     /// Lets the core decide and stores what it decided.

@@ -3,8 +3,8 @@
 use super::store::now;
 use super::{Failure, Handled, Registry, asked, said};
 use crate::access::key::KeyRecord;
+use crate::catalog::document::{Collection, DocumentName};
 use crate::catalog::registry::{AuditRow, Author};
-use crate::edge::config;
 use crate::wire::{ApiError, Millis};
 use serde::{Deserialize, Serialize};
 
@@ -75,7 +75,7 @@ impl Registry {
                     None,
                     Vec::new(),
                 ))?;
-                said(&record)
+                published(&record)
             }
             _ => Err(ApiError::not_found("the Registry object has no such path").into()),
         }
@@ -136,10 +136,10 @@ impl Registry {
             None,
             Vec::new(),
         ))?;
-        said(&call.record)
+        published(&call.record)
     }
 
-    /// Stores the record and tells KV, which isolates read; they ask here when KV does not know a key yet.
+    /// Stores the record and owes it to KV, which isolates read; they ask here when KV does not know a key yet.
     fn keep(&self, record: &KeyRecord) -> worker::Result<()> {
         let json = serde_json::to_string(record)?;
         self.store().run(
@@ -149,26 +149,31 @@ impl Registry {
                 record.policy.as_str().into(),
                 record.label.to_lowercase().into(),
                 record.principal.clone().unwrap_or_default().into(),
-                json.clone().into(),
+                json.into(),
             ],
         )?;
-        let put = self.env.kv(config::KV)?.put(&format!("key/{}", record.kid), json)?;
-        self.state.wait_until(async move {
-            if let Err(error) = put.execute().await {
-                worker::console_error!("a key record was not published: {error}");
-            }
-        });
-        Ok(())
+        self.owe(&format!("key/{}", record.kid))
+    }
+
+    /// Keys that work and name this policy; 0 for any other document.
+    pub(super) fn live_keys(&self, name: &DocumentName, now: Millis) -> worker::Result<u64> {
+        if name.collection != Collection::Policies {
+            return Ok(0);
+        }
+        let records: Vec<KeyRecord> = self
+            .store()
+            .all("SELECT row FROM keys WHERE policy = ?", vec![name.id.as_str().into()])?;
+        Ok(records.iter().filter(|record| record.is_live(now)).count() as u64)
     }
 
     fn key_page(&self, query: &KeyQuery) -> Result<Handled, Failure> {
         let limit = query.limit.clamp(1, PAGE);
         let filter = "(instr(label, ?1) > 0 OR instr(lower(kid), ?1) > 0 OR instr(lower(principal), ?1) > 0) \
-             AND (?2 = '' OR policy = ?2) AND (?3 = '' OR principal = ?3)";
+             AND (?2 = '' OR policy = ?2) AND (?3 = '' OR lower(principal) = ?3)";
         let words = vec![
             query.q.to_lowercase().into(),
             query.policy.clone().unwrap_or_default().into(),
-            query.principal.clone().unwrap_or_default().into(),
+            query.principal.clone().unwrap_or_default().to_lowercase().into(),
         ];
         let count: Vec<Count> = self
             .state
@@ -197,6 +202,14 @@ impl Registry {
         let total = count.first().map_or(0, |count| count.n as u64);
         said(&KeyPage { items, next, total })
     }
+}
+
+/// The answer to a change that isolates must learn.
+fn published(record: &KeyRecord) -> Result<Handled, Failure> {
+    Ok(Handled {
+        publish: true,
+        ..said(record)?
+    })
 }
 
 /// When a rotated key's predecessor stops to work.

@@ -4,8 +4,10 @@
 
 mod calls;
 mod keys;
+mod publication;
 mod sessions;
 mod store;
+mod sweeping;
 
 pub(in crate::edge) use calls::{
     Applied, DocumentCall, DraftCall, HistoryPage, ImportCall, Listed, PageCall, RollbackCall, SealCall,
@@ -14,9 +16,10 @@ pub(in crate::edge) use keys::{KeyPage, KeyQuery, MintCall, RevokeCall, overlap_
 pub(in crate::edge) use sessions::{SessionCall, SignInVerdict};
 
 use super::client::{answer, question};
+use crate::access::allowance::Allowance;
 use crate::catalog::registry::{AuditRow, Change, Registry as Documents, RegistryError, Snapshot};
-use crate::edge::{clock, config};
 use crate::wire::ApiError;
+use futures::lock::Mutex;
 use serde::de::DeserializeOwned;
 use std::cell::{Cell, RefCell};
 use store::Store;
@@ -25,9 +28,6 @@ use worker::{DurableObject, Env, Request, Response, Result, State, durable_objec
 /// Name of the one object.
 pub(in crate::edge) const NAME: &str = "registry";
 
-/// KV takes one write a second for a key.
-const PUBLISH_EVERY: u64 = 1_000;
-
 /// The Durable Object.
 #[durable_object]
 pub struct Registry {
@@ -35,6 +35,11 @@ pub struct Registry {
     env: Env,
     documents: RefCell<Option<Documents>>,
     published_at: Cell<u64>,
+    /// Publications are made one after the other, so that an old record never overtakes a newer one.
+    publishing: Mutex<()>,
+    failures: Cell<u32>,
+    sweep_is_planned: Cell<bool>,
+    refusals_audited: RefCell<Allowance>,
     throttle: RefCell<crate::access::admin::Throttle>,
 }
 
@@ -45,6 +50,10 @@ impl DurableObject for Registry {
             env,
             documents: RefCell::default(),
             published_at: Cell::new(0),
+            publishing: Mutex::new(()),
+            failures: Cell::new(0),
+            sweep_is_planned: Cell::new(false),
+            refusals_audited: RefCell::new(calls::refusals_audited()),
             throttle: RefCell::default(),
         }
     }
@@ -54,8 +63,9 @@ impl DurableObject for Registry {
         self.load()?;
         let reply = self.handle(&path, &body);
         if matches!(&reply, Ok(handled) if handled.publish) {
-            self.publish_soon().await?;
+            self.pay_debts().await?;
         }
+        self.plan_sweep().await?;
         match reply {
             Ok(handled) => Ok(Response::ok(handled.body)?),
             Err(Failure::Refused(error)) => answer::<()>(Err(*error)),
@@ -66,7 +76,8 @@ impl DurableObject for Registry {
     /// A publication that had to wait, or had failed.
     async fn alarm(&self) -> Result<Response> {
         self.load()?;
-        self.publish().await?;
+        self.pay_debts().await?;
+        self.sweep_content().await?;
         Response::empty()
     }
 }
@@ -153,6 +164,7 @@ impl Registry {
     fn apply(&self, change: &Change) -> Result<()> {
         let store = self.store();
         store.write(change)?;
+        self.owe(publication::SNAPSHOT)?;
         for row in &change.audit {
             store.append_audit(row)?;
         }
@@ -166,31 +178,5 @@ impl Registry {
     fn snapshot(&self) -> Result<Snapshot> {
         let sealed = self.store().sealed()?;
         Ok(self.with_documents(|documents| Snapshot::of(documents, sealed)))
-    }
-
-    /// Publishes now, or by alarm when the last publication is less than a second old.
-    async fn publish_soon(&self) -> Result<()> {
-        let since = clock::now().0.saturating_sub(self.published_at.get());
-        if since >= PUBLISH_EVERY && self.publish().await.is_ok() {
-            return Ok(());
-        }
-        self.state
-            .storage()
-            .set_alarm(std::time::Duration::from_millis(PUBLISH_EVERY))
-            .await
-    }
-
-    /// Snapshot first, pointer second: a reader of the pointer finds what it names.
-    async fn publish(&self) -> Result<()> {
-        let snapshot = self.snapshot()?;
-        self.published_at.set(clock::now().0);
-        let kv = self.env.kv(config::KV)?;
-        kv.put(&format!("snapshot/{}", snapshot.revision), snapshot.to_json())?
-            .execute()
-            .await?;
-        kv.put("snapshot/current", snapshot.revision.to_string())?
-            .execute()
-            .await?;
-        Ok(())
     }
 }

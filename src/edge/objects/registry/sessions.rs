@@ -1,7 +1,8 @@
 //! Calls about admin sessions: created at sign-in, checked by hash, ended here and so ended everywhere.
 
 use super::{Failure, Handled, Registry, asked, said};
-use crate::access::admin::{AdminSession, Role};
+use crate::access::admin::AdminSession;
+use crate::access::roles::Role;
 use crate::catalog::registry::{AuditRow, Author};
 use crate::edge::clock;
 use crate::wire::{ApiError, Millis};

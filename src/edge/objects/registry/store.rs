@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use worker::{Result, SqlStorage, SqlStorageValue};
 
-const TABLES: [&str; 8] = [
+const TABLES: [&str; 9] = [
     "CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL)",
     "CREATE TABLE IF NOT EXISTS documents (collection TEXT NOT NULL, id TEXT NOT NULL, row TEXT NOT NULL, PRIMARY KEY (collection, id))",
     "CREATE TABLE IF NOT EXISTS history (collection TEXT NOT NULL, id TEXT NOT NULL, revision INTEGER NOT NULL, row TEXT NOT NULL, \
@@ -20,6 +20,7 @@ const TABLES: [&str; 8] = [
     "CREATE TABLE IF NOT EXISTS keys (kid TEXT PRIMARY KEY, policy TEXT NOT NULL, label TEXT NOT NULL, principal TEXT NOT NULL, row TEXT NOT NULL)",
     "CREATE TABLE IF NOT EXISTS sessions (hash TEXT PRIMARY KEY, row TEXT NOT NULL)",
     "CREATE TABLE IF NOT EXISTS audit (id INTEGER PRIMARY KEY AUTOINCREMENT, row TEXT NOT NULL, hash TEXT NOT NULL, words TEXT NOT NULL)",
+    "CREATE TABLE IF NOT EXISTS unpublished (name TEXT PRIMARY KEY, change INTEGER NOT NULL)",
 ];
 
 /// The object's SQLite.
