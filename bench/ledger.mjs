@@ -34,7 +34,7 @@ const DRIVER = `
       const row = { request_id: "", at: new Date().toISOString(), policy, key_label: "", kid: "k1", requested_model: "demo/fast", served_model: "demo/fast", route: null,
         strategy: "direct", status: 200, stream: true, degraded: false, attempts: [{ role: "primary", outcome: "ok", target: "demo/fast", usage: { input_tokens: 7, output_tokens: 3 }, cost_usd: 0.0000005 }],
         ttft_ms: 1, duration_ms: 2, input_tokens: 0, output_tokens: 0, cached_tokens: 0, cost_usd: 0, session: null };
-      await Promise.all(answers.map(({ granted }, n) => ask(stub, "/settle", { id: ids[n], seq: granted.ticket.seq, kid: "k1", keep_days: 60, row: { ...row, request_id: ids[n] } })));
+      await Promise.all(answers.map(({ granted }, n) => ask(stub, "/settle", [{ id: ids[n], seq: granted.ticket.seq, kid: "k1", keep_days: 60, row: { ...row, request_id: ids[n] } }])));
       return Response.json({ reserve: (reserved - begun) / parallel, settle: (performance.now() - reserved) / parallel });
     },
   };`;

@@ -13,3 +13,4 @@ pub mod refusals;
 pub mod rollup;
 pub mod trace;
 pub mod usage;
+pub mod waiting;

@@ -12,6 +12,7 @@ use crate::account::record::{RecordInput, known_cost, record};
 use crate::account::refusals::{self, Refused, Taken};
 use crate::account::trace::TraceBody;
 use crate::account::usage::RequestRow;
+use crate::account::waiting::Duty;
 use crate::catalog::NanoUsd;
 use crate::route::pin::{Pin, Served, after_answer};
 use crate::route::{Explanation, Plan, PlannedCall};
@@ -189,7 +190,7 @@ impl Books {
         verified(report);
         let pin = served(report, cost)
             .map(|served| after_answer(previous_pin.as_ref(), &asked.call.model, served, clock::now()));
-        let mut settle = SettleRequest {
+        let settle = SettleRequest {
             id: reservation_id,
             seq: granted.map(|granted| granted.ticket.seq),
             kid: asked.grant.key.kid.clone(),
@@ -197,27 +198,54 @@ impl Books {
             trace: Some(Box::new(trace)),
             keep_days: asked.world.catalog.settings.usage_days,
         };
+        let policy = asked.grant.policy.id.to_string();
         let (env, scope) = (incoming.env.clone(), asked.pin_scope());
+        // Money is given back at once, and kept content is stored first; every other row waits for company.
+        let rows = if settle.seq.is_none() && kept.is_none() {
+            Rows::Wait(isolate::with_waiting(|waiting| {
+                waiting.push(&policy, settle, clock::now())
+            }))
+        } else {
+            Rows::Settle(Box::new(settle), kept)
+        };
         let pin = pin.zip(asked.session.map(|(session, _)| session));
         if let Some((pin, session)) = &pin {
             pins::remember(scope, session, pin);
         }
         incoming.after_response(async move {
-            if let (Some(kept), Some(trace)) = (kept, settle.trace.as_mut())
-                && contents::store(&env, &kept.object, &kept.content, kept.until).await
-            {
-                trace.content = content::kept(kept.object, kept.content.at, kept.days);
-            }
             let stored = async {
                 if let Some((pin, session)) = pin {
                     pins::store(env.clone(), asked.world, scope, asked.grant.key.kid, session, pin).await;
                 }
             };
-            let settled = ledger::settle(env.clone(), asked.grant.policy.id.to_string(), settle);
-            futures::future::join(settled, stored).await;
+            futures::future::join(rows.send(&env, policy), stored).await;
             health::exchange(env).await;
         });
         cost
+    }
+}
+
+/// How the rows of a request reach their Ledger.
+enum Rows {
+    /// With those of others.
+    Wait(Duty),
+    /// At once, the kept content before them.
+    Settle(Box<SettleRequest>, Option<Kept>),
+}
+
+impl Rows {
+    async fn send(self, env: &Env, policy: String) {
+        match self {
+            Self::Wait(duty) => ledger::send_waiting(env, duty).await,
+            Self::Settle(mut settle, kept) => {
+                if let (Some(kept), Some(trace)) = (kept, settle.trace.as_mut())
+                    && contents::store(env, &kept.object, &kept.content, kept.until).await
+                {
+                    trace.content = content::kept(kept.object, kept.content.at, kept.days);
+                }
+                ledger::settle(env.clone(), policy, *settle).await;
+            }
+        }
     }
 }
 

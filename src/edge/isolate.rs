@@ -5,6 +5,7 @@
 use crate::access::allowance::Allowance;
 use crate::access::key::KeyRecord;
 use crate::account::refusals::Refusals;
+use crate::account::waiting::Waiting;
 use crate::catalog::{Catalog, ModelId, NanoUsd, ProviderId, Vault};
 use crate::route::health::Health;
 use crate::route::pin::PinCache;
@@ -17,6 +18,7 @@ thread_local! {
     static ISOLATE: RefCell<Isolate> = RefCell::default();
     /// Apart from the rest: decisions hold it while they look other things up.
     static HEALTH: RefCell<Health> = RefCell::default();
+    static WAITING: RefCell<Waiting> = RefCell::default();
     static REFUSALS: RefCell<Refusals> = RefCell::default();
     static AUDITED: RefCell<Allowance> = const { RefCell::new(Allowance::new(30, Millis(60_000))) };
 }
@@ -71,6 +73,11 @@ pub(super) struct Listing {
     pub(super) models: Arc<Vec<String>>,
     /// When it was read.
     pub(super) read_at: Millis,
+}
+
+/// Runs `f` with the rows that wait to be sent.
+pub(super) fn with_waiting<T>(f: impl FnOnce(&mut Waiting) -> T) -> T {
+    WAITING.with_borrow_mut(f)
 }
 
 /// Runs `f` with the isolate's health; never hold it across an await.

@@ -9,6 +9,7 @@ use crate::account::ledger::message::{
     ReserveAnswer, ReserveRequest, SettleAnswer, SettleRequest, Stage as LedgerStage, Ticket,
 };
 use crate::account::ledger::query::{BudgetsAnswer, BudgetsRequest, KeysAnswer};
+use crate::account::waiting::{Duty, Waiting};
 use crate::catalog::document::{BudgetScope, RateLimit};
 use crate::catalog::{NanoUsd, Policy};
 use crate::route::{Plan, Stage};
@@ -70,16 +71,35 @@ pub(super) async fn heartbeat(env: Env, policy: String, ticket: Ticket, known: V
     let _: Result<serde_json::Value, _> = client::call(&env, config::LEDGER, &policy, "/heartbeat", &request).await;
 }
 
-/// Settles and records. Tried three times: what was spent must not be forgotten while the Ledger restarts.
+/// Settles and records one request at once.
 pub(super) async fn settle(env: Env, policy: String, request: SettleRequest) {
+    settle_all(&env, &policy, &[request]).await;
+}
+
+/// Sends the rows that wait in this isolate, when that is this request's duty.
+pub(super) async fn send_waiting(env: &Env, duty: Duty) {
+    match duty {
+        Duty::None => return,
+        Duty::SendNow => {}
+        Duty::SendAfter(pause) => clock::sleep(pause).await,
+    }
+    let waiting = isolate::with_waiting(Waiting::take);
+    join_all(waiting.iter().map(|(policy, rows)| settle_all(env, policy, rows))).await;
+}
+
+/// Tried three times: what was spent must not be forgotten while the Ledger restarts.
+async fn settle_all(env: &Env, policy: &str, requests: &[SettleRequest]) {
     for pause in [Millis(0), Millis(250), Millis(2_000)] {
         if pause.0 > 0 {
             clock::sleep(pause).await;
         }
-        let answer: Result<SettleAnswer, _> = client::call(&env, config::LEDGER, &policy, "/settle", &request).await;
-        if let Ok(answer) = answer {
-            if let Some(at) = answer.revoked {
-                isolate::set_revoked(&request.kid, at);
+        let answers: Result<Vec<SettleAnswer>, _> =
+            client::call(env, config::LEDGER, policy, "/settle", &requests).await;
+        if let Ok(answers) = answers {
+            for (request, answer) in requests.iter().zip(answers) {
+                if let Some(at) = answer.revoked {
+                    isolate::set_revoked(&request.kid, at);
+                }
             }
             return;
         }
@@ -87,7 +107,7 @@ pub(super) async fn settle(env: Env, policy: String, request: SettleRequest) {
     worker::console_error!("a settlement was not taken; its lease will expire at the last known usage");
 }
 
-/// Asks one policy's Ledger something for people.
+/// Asks one policy's Ledger something for people, after the rows that wait in this isolate have been sent.
 ///
 /// # Errors
 /// 503 when it is away.
@@ -97,6 +117,7 @@ pub(super) async fn ask<Q: Serialize, A: DeserializeOwned>(
     path: &str,
     question: &Q,
 ) -> Result<A, ApiError> {
+    send_waiting(env, Duty::SendNow).await;
     client::call(env, config::LEDGER, policy, path, question)
         .await
         .map_err(|error| match error {

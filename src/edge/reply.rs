@@ -1,12 +1,11 @@
 //! Responses: status, headers and body handed to the platform.
 
-use super::crossing;
+use super::{body, crossing};
 use crate::wire::ApiError;
 use bytes::Bytes;
 use futures::Stream;
 use js_sys::Uint8Array;
 use serde::Serialize;
-use wasm_bindgen::JsValue;
 use web_sys::{Response, ResponseInit};
 
 /// Anything that stops a handler.
@@ -39,12 +38,9 @@ pub(super) fn empty(status: u16, headers: &[(String, String)]) -> Reply {
 
 /// A body that is produced while it is read. Dropping it (the caller left) drops `body`.
 pub(super) fn stream(status: u16, headers: &[(String, String)], body: impl Stream<Item = Bytes> + 'static) -> Reply {
-    use futures::StreamExt;
-    let chunks = body.map(|chunk| Ok::<JsValue, JsValue>(Uint8Array::from(chunk.as_ref()).into()));
-    let readable = wasm_streams::ReadableStream::from_stream(chunks).into_raw();
+    let body = body::stream(body).map_err(|_| platform())?;
     let init = init(status, None, headers)?;
-    Response::new_with_opt_readable_stream_and_init(Some(wasm_bindgen::JsCast::unchecked_ref(&readable)), &init)
-        .map_err(|_| platform())
+    Response::new_with_opt_readable_stream_and_init(Some(&body), &init).map_err(|_| platform())
 }
 
 /// An error in the OpenAI shape.

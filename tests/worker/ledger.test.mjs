@@ -26,6 +26,9 @@ async function ledger(name, where, question = {}) {
   return JSON.parse(text);
 }
 
+/** Settles one request; the Ledger takes any number at once. */
+const settle = async (name, request) => (await ledger(name, "/settle", [request]))[0];
+
 const reservation = (policy, id, amount, extra = {}) => ({
   id,
   policy,
@@ -98,7 +101,7 @@ describe("Ledger", () => {
   test("settling twice is settling once, and the row is there once", async () => {
     const { granted } = await ledger("twice", "/reserve", reservation("twice", "a", 1000));
     const asked = settlement("twice", "a", granted.ticket.seq, 400);
-    const [one, two] = await Promise.all([ledger("twice", "/settle", asked), ledger("twice", "/settle", asked)]);
+    const [one, two] = await Promise.all([settle("twice", asked), settle("twice", asked)]);
     assert.deepEqual([one.outcome, two.outcome].sort(), ["already_settled", "settled"]);
     const { spent_usd, reserved_usd } = await budget("twice");
     assert.deepEqual([spent_usd, reserved_usd], [0.0000004, 0]);
@@ -108,7 +111,7 @@ describe("Ledger", () => {
   test("many settlements at once are all kept, in order, and add up", async () => {
     for (let round = 0; round < 6; round += 1) {
       const names = Array.from({ length: 50 }, (_, n) => `b${round}-${n}`);
-      await Promise.all(names.map((name) => ledger("burst", "/settle", settlement("burst", name, undefined, 1_000_000))));
+      await Promise.all(names.map((name) => settle("burst", settlement("burst", name, undefined, 1_000_000))));
     }
     assert.equal((await budget("burst")).spent_usd, 0.3);
     const seen = new Set();
@@ -125,7 +128,7 @@ describe("Ledger", () => {
   });
 
   test("a request is found with its trace, and only by its own key", async () => {
-    await ledger("find", "/settle", settlement("find", "f", undefined, 5));
+    await settle("find", settlement("find", "f", undefined, 5));
     const found = await ledger("find", "/request", { request_id: "req-f", kid: "k1" });
     assert.equal(found.trace.explanation.strategy, "direct");
     assert.equal(await ledger("find", "/request", { request_id: "req-f", kid: "k2" }), null);
@@ -144,7 +147,7 @@ describe("Ledger", () => {
     const { refused } = await ask("cap-b", "b");
     assert.equal(refused.provider_budget.provider, "demo");
     assert.equal((await budget("cap-b")).reserved_usd, 0);
-    await ledger("cap-a", "/settle", settlement("cap-a", "a", granted.ticket.seq, 100));
+    await settle("cap-a", settlement("cap-a", "a", granted.ticket.seq, 100));
     assert.ok((await ask("cap-b", "c")).granted);
     const optional = [{ provider: "demo", limit: 1000, amount: 600, required: false }];
     const third = await ledger("cap-c", "/reserve", reservation("cap-c", "d", 600, { providers: optional }));
@@ -162,7 +165,7 @@ describe("Ledger", () => {
     assert.deepEqual([state.spent_usd, state.reserved_usd], [0.0000003, 0]);
     const [{ row }] = (await list("lease")).items;
     assert.deepEqual([row.class, row.cost_usd], ["lease_expired", 0.0000003]);
-    const late = await ledger("lease", "/settle", settlement("lease", "l", granted.ticket.seq, 450));
+    const late = await settle("lease", settlement("lease", "l", granted.ticket.seq, 450));
     assert.deepEqual(late, { outcome: "topped_up", charged: 150 });
     const rows = (await list("lease")).items.map((item) => item.row.cost_usd);
     assert.deepEqual(rows, [0.00000015, 0.0000003], "rows add up to what was charged");
@@ -173,16 +176,16 @@ describe("Ledger", () => {
     await ledger("restart", "/heartbeat", { ticket: open, known: [{ call: 0, amount: 200 }], lease: 90_000 });
     for (let n = 0; n < 10; n += 1) {
       const { granted } = await ledger("restart", "/reserve", reservation("restart", `s${n}`, 1000));
-      await ledger("restart", "/settle", settlement("restart", `s${n}`, granted.ticket.seq, 10));
+      await settle("restart", settlement("restart", `s${n}`, granted.ticket.seq, 10));
     }
     const earlier = await budget("restart");
     await miniflare.dispose();
     await start();
     assert.deepEqual(await budget("restart"), earlier);
     assert.deepEqual([earlier.spent_usd, earlier.reserved_usd], [0.0000001, 0.000001]);
-    const again = await ledger("restart", "/settle", settlement("restart", "s3", 8, 10));
+    const again = await settle("restart", settlement("restart", "s3", 8, 10));
     assert.equal(again.outcome, "already_settled");
-    const settled = await ledger("restart", "/settle", settlement("restart", "open", open.seq, 250));
+    const settled = await settle("restart", settlement("restart", "open", open.seq, 250));
     assert.deepEqual(settled, { outcome: "settled", charged: 250 });
     const { ever, open: count } = await ledger("restart", "/metrics");
     assert.deepEqual([ever.reduce((sum, [, , sums]) => sum + sums.requests, 0), count], [11, 0]);

@@ -22,6 +22,7 @@ use crate::catalog::NanoUsd;
 use crate::catalog::document::{BudgetScope, BudgetWindow};
 use crate::edge::{clock, config};
 use crate::wire::{ApiError, Millis};
+use futures::future::join_all;
 use std::cell::{Cell, RefCell};
 use std::time::Duration;
 use worker::{DurableObject, Env, Request, Response, Result, State, durable_object};
@@ -60,7 +61,11 @@ impl DurableObject for Ledger {
         let (path, body) = question(request).await?;
         match path.as_str() {
             "/reserve" => answer(Ok(self.reserve(serde_json::from_str(&body)?).await?)),
-            "/settle" => answer(Ok(self.settle(serde_json::from_str(&body)?).await?)),
+            "/settle" => {
+                let requests: Vec<SettleRequest> = serde_json::from_str(&body)?;
+                let answers = join_all(requests.into_iter().map(|request| self.settle(request))).await;
+                answer(Ok(answers.into_iter().collect::<Result<Vec<_>>>()?))
+            }
             "/settle/amount" => answer(Ok(self.settle_amount(&serde_json::from_str(&body)?).await?)),
             "/heartbeat" => answer(Ok(self.heartbeat(&serde_json::from_str(&body)?).await?)),
             "/revoke" => answer(Ok(self.revoke(&serde_json::from_str(&body)?)?)),
