@@ -71,7 +71,7 @@ async function runCommand(command, context) {
     const script = words[1] === "run" ? words[2] : words[1];
     assert.ok(SCRIPTS[script], `package.json has no script ${script}`);
   } else if (words[0] === "npx" && words[1] === "wrangler") {
-    const parts = words.slice(2).filter((word) => /^[a-z]+$/.test(word)).slice(0, 2);
+    const parts = words.slice(2).filter((word) => /^[a-z0-9]+$/.test(word)).slice(0, 2);
     assert.match(await wranglerHelp(parts.join(" ")), new RegExp(`wrangler ${parts.join(" ")}`));
   } else {
     assert.ok(FOREIGN.includes(words[0]), `no test knows how to run: ${command}`);

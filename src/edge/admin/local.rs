@@ -198,7 +198,7 @@ async fn known(admin: &Admin<'_>, provider: &str) -> Reply {
     let found = discovery::fetch(&admin.incoming.env, &admin.world, &document).await;
     let ms = clock::now().since(started);
     let check = match &found {
-        Ok(models) => row("models", Some(true), &format!("{} models.", models.len()), ms),
+        Ok(models) => row("models", Some(true), &format!("Models: {}.", models.len()), ms),
         Err(problem) => row(
             "models",
             Some(false),
@@ -257,7 +257,7 @@ impl Server<'_> {
                 return Vec::new();
             }
         };
-        checks.push(row("models", Some(true), &format!("{} models.", models.len()), ms));
+        checks.push(row("models", Some(true), &format!("Models: {}.", models.len()), ms));
         let Some(first) = models.first() else { return models };
         for (id, stream) in [("chat", false), ("stream", true)] {
             checks.push(self.try_chat(id, first, stream).await);

@@ -77,13 +77,13 @@ pub(super) async fn checklist(admin: &Admin<'_>) -> Reply {
         check(
             "policy",
             !catalog.policies.is_empty(),
-            &format!("{} policies.", catalog.policies.len()),
+            &format!("Policies: {}.", catalog.policies.len()),
             Some(("policy", "default", "Create a policy")),
         ),
         check(
             "key",
             minted > 0,
-            &format!("{minted} keys minted."),
+            &format!("Keys minted: {minted}."),
             Some(("key", "", "Create a key")),
         ),
         match &first {

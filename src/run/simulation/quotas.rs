@@ -2,7 +2,6 @@
 
 use super::acts::{Act, Answer, answer, ok};
 use super::world::{START, TargetSpec, World, target};
-use crate::catalog::CredentialId;
 use crate::wire::Millis;
 use serde_json::json;
 use std::collections::BTreeSet;
@@ -53,18 +52,6 @@ fn most_remaining_learns_from_successes() {
             })
             .collect();
         assert_eq!(drawn.len(), 2, "{drawn:?}");
-    }
-}
-
-#[test]
-fn other_strategies_do_not_pay_for_these_headers() {
-    for strategy in ["fill_first", "round_robin", "random", "least_used"] {
-        let mut world = pool(strategy).act("p", [leaves("60")]);
-        world.request();
-        for key in ["p-k1", "p-k2"] {
-            let stats = world.health.credential(&CredentialId(key.to_owned()));
-            assert_eq!(stats.and_then(|stats| stats.remaining), None, "{strategy}");
-        }
     }
 }
 

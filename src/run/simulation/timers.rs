@@ -204,6 +204,7 @@ fn text_is_collected_up_to_a_bound() {
     let story = world.request();
     assert_eq!(story.kept.as_deref(), Some(text(60).as_str()));
     assert!(story.head.is_none(), "nothing is sent");
+    assert_eq!(story.in_pieces, story.ids, "nobody watches it grow");
     assert_eq!(story.report.outcome, Outcome::Answered);
     assert_eq!(story.report.attempts[0].usage.unwrap().output_tokens, 60);
     let mut world = World::pf().act("p", [ok(60)]).streaming(false);

@@ -295,6 +295,7 @@ impl World {
             ids: Vec::new(),
             headers: Vec::new(),
             cancelled: Vec::new(),
+            in_pieces: Vec::new(),
             emitted: Vec::new(),
             kept: None,
         };

@@ -48,7 +48,8 @@ test("from the admin token to a first request that turns the checklist green", a
   await page.getByRole("link", { name: "Overview" }).click();
   await ready(page, "Overview");
   const trace = page.getByRole("table", { name: "Latest requests" }).getByRole("link").first();
-  await expect(trace).toBeVisible();
+  // The page looks every five seconds.
+  await expect(trace).toBeVisible({ timeout: 20_000 });
   await page.goto("/admin/overview?setup=1");
   await expect(row("First request")).toContainText("done");
   await row("First request").getByRole("link", { name: "Open its trace" }).click();

@@ -28,7 +28,7 @@ export default function Overview(): JSX.Element {
   const usage = useResource(`usage?day&${today}`, signal => readUsage({ group: 'day', from: week }, signal), {
     pollMs: 60_000,
   })
-  const requests = useResource('requests?overview', signal => listRequests({ limit: 50 }, signal), { pollMs: 10_000 })
+  const requests = useResource('requests?overview', signal => listRequests({ limit: 50 }, signal), { pollMs: 5000 })
   const health = useResource('health', readHealth, { pollMs: 10_000 })
 
   const open = setup.data?.checks.filter(check => !check.ok && !check.optional) ?? []
