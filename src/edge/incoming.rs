@@ -1,14 +1,13 @@
 //! One HTTP request as handlers see it: method, path, headers, bounded body. Reads each thing once; crossings into JavaScript cost.
 
-use super::{clock, crossing, upstream};
-use crate::wire::headers::TraceParent;
-use crate::wire::{ApiError, Millis, headers};
+use super::{clock, upstream};
+use crate::wire::headers::{TraceParent, is_request_id, request_id};
+use crate::wire::{ApiError, Millis};
 use bytes::Bytes;
 use futures::FutureExt;
 use futures::channel::oneshot;
 use futures::future::LocalBoxFuture;
 use js_sys::Uint8Array;
-use std::collections::BTreeMap;
 use std::rc::Rc;
 use wasm_bindgen::{JsCast, closure::Closure};
 use wasm_bindgen_futures::JsFuture;
@@ -35,8 +34,7 @@ pub(super) struct Incoming {
     pub(super) request_id: String,
     /// When the request arrived.
     pub(super) received_at: Millis,
-    /// Lower-case names; values of one name are joined by commas.
-    headers: Rc<BTreeMap<String, String>>,
+    headers: web_sys::Headers,
 }
 
 impl Incoming {
@@ -48,12 +46,12 @@ impl Incoming {
         let url = request.url();
         let (origin, rest) = split_url(&url);
         let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
-        let sent = crossing::headers_of(&request.headers());
-        let presented = sent.get("x-request-id").cloned();
-        let valid = presented.as_deref().is_none_or(headers::is_request_id);
+        let headers = request.headers();
+        let presented = headers.get("x-request-id").ok().flatten();
+        let valid = presented.as_deref().is_none_or(is_request_id);
         let request_id = match presented {
             Some(id) if valid => id,
-            _ => headers::request_id(clock::random::<16>().unwrap_or_default()),
+            _ => request_id(clock::random::<16>().unwrap_or_default()),
         };
         let incoming = Self {
             method: request.method(),
@@ -62,7 +60,7 @@ impl Incoming {
             query: query.to_owned(),
             request_id,
             received_at: clock::now(),
-            headers: Rc::new(sent),
+            headers,
             request,
             env,
             context: Rc::new(context),
@@ -75,9 +73,9 @@ impl Incoming {
         (incoming, verdict)
     }
 
-    /// A request header by its lower-case name.
+    /// A request header.
     pub(super) fn header(&self, name: &str) -> Option<String> {
-        self.headers.get(name).cloned()
+        self.headers.get(name).ok().flatten()
     }
 
     /// The caller's W3C trace context; one that is not valid counts as none.

@@ -45,6 +45,16 @@ const PASSED_HEADERS: &[&str] = &[
     "openai-version",
 ];
 
+/// Headers that every successful answer is read for: each costs a crossing.
+const PASSED_ON_SUCCESS: &[&str] = &["content-type", "retry-after", "x-request-id", "request-id"];
+
+/// How the names of a provider's rate-limit headers begin, and the one that is looked for: where it is, a successful answer says what
+/// it left of its quota.
+const QUOTA_FAMILIES: [(&str, &str); 2] = [
+    ("x-ratelimit-", "x-ratelimit-remaining-requests"),
+    ("anthropic-ratelimit-", "anthropic-ratelimit-requests-remaining"),
+];
+
 /// A socket to an upstream. Dropping it closes the socket.
 pub(super) struct Socket {
     controller: Option<AbortController>,
@@ -151,10 +161,15 @@ fn answer_of(response: &web_sys::Response) -> Result<Answer, TransportFault> {
     if (300..400).contains(&status) {
         return Err(TransportFault::Refused);
     }
-    let headers = crossing::headers_of(&response.headers());
-    let headers = headers
-        .into_iter()
-        .filter(|(name, _)| PASSED_HEADERS.contains(&name.as_str()))
+    let headers = response.headers();
+    let get = |name: &str| headers.get(name).ok().flatten();
+    let family = QUOTA_FAMILIES.iter().find(|(_, sign)| get(sign).is_some());
+    let wanted = |name: &&&str| {
+        status >= 300 || PASSED_ON_SUCCESS.contains(*name) || family.is_some_and(|(family, _)| name.starts_with(family))
+    };
+    let named = PASSED_HEADERS.iter().filter(wanted);
+    let headers = named
+        .filter_map(|name| Some(((*name).to_owned(), get(name)?)))
         .collect();
     let body = response.body().map(Body::new).transpose()?;
     Ok(Answer { status, headers, body })
