@@ -40,6 +40,9 @@ const screen = (
   ...(needs ? { needs } : {}),
 })
 
+/** Operators and admins read everything; members read what is theirs. */
+const everything = 'audit.read'
+
 const overview = screen(
   'Operate',
   '/overview',
@@ -47,12 +50,21 @@ const overview = screen(
   'o',
   'home set up checklist attention',
   () => import('./screens/overview/index.tsx'),
+  everything,
 )
 
 export const screens: readonly Screen[] = [
   overview,
   screen('Operate', '/requests', 'Requests', 'r', 'trace log list', () => import('./screens/requests/index.tsx')),
-  screen('Operate', '/playground', 'Playground', 'p', 'chat try send', () => import('./screens/playground/index.tsx')),
+  screen(
+    'Operate',
+    '/playground',
+    'Playground',
+    'p',
+    'chat try send',
+    () => import('./screens/playground/index.tsx'),
+    everything,
+  ),
   screen(
     'Operate',
     '/inspect',
@@ -60,6 +72,7 @@ export const screens: readonly Screen[] = [
     'i',
     'explain why decision dry run',
     () => import('./screens/inspect/index.tsx'),
+    everything,
   ),
   screen(
     'Operate',
@@ -68,6 +81,7 @@ export const screens: readonly Screen[] = [
     's',
     'pins unpin conversation',
     () => import('./screens/sessions/index.tsx'),
+    everything,
   ),
   screen(
     'Configure',
@@ -76,6 +90,7 @@ export const screens: readonly Screen[] = [
     'f',
     'advisers judge synthesizer profile readiness enable',
     () => import('./screens/fusion/index.tsx'),
+    everything,
   ),
   screen(
     'Configure',
@@ -84,6 +99,7 @@ export const screens: readonly Screen[] = [
     'm',
     'local endpoint ollama vllm price verify connect',
     () => import('./screens/models/index.tsx'),
+    everything,
   ),
   screen(
     'Configure',
@@ -92,6 +108,7 @@ export const screens: readonly Screen[] = [
     'l',
     'credentials cooldown reset routes chain',
     () => import('./screens/pools/index.tsx'),
+    everything,
   ),
   screen(
     'Govern',
@@ -100,6 +117,7 @@ export const screens: readonly Screen[] = [
     'y',
     'allow deny budget rate limit',
     () => import('./screens/policies/index.tsx'),
+    everything,
   ),
   screen('Govern', '/keys', 'Keys', 'k', 'mint rotate revoke token api', () => import('./screens/keys/index.tsx')),
   screen('Govern', '/usage', 'Usage and budgets', 'u', 'cost spend tokens', () => import('./screens/usage/index.tsx')),
@@ -110,7 +128,7 @@ export const screens: readonly Screen[] = [
     'a',
     'who changed what',
     () => import('./screens/audit/index.tsx'),
-    'audit.read',
+    everything,
   ),
   screen(
     'Govern',
@@ -119,11 +137,11 @@ export const screens: readonly Screen[] = [
     ',',
     'build version import export theme',
     () => import('./screens/settings/index.tsx'),
+    everything,
   ),
 ]
 
 /** Addresses that no rail link names. */
 export const details: readonly { path: string; component: ComponentType }[] = [
-  { path: '', component: overview.component },
   { path: '/requests/:id', component: lazy(() => import('./screens/trace/index.tsx')) as ComponentType },
 ]

@@ -6,7 +6,9 @@ use futures::channel::mpsc;
 use futures::future::{Either, select};
 use futures::{Stream, StreamExt};
 use js_sys::{Object, Reflect, Uint8Array};
+use std::cell::Cell;
 use std::pin::Pin;
+use std::rc::Rc;
 use wasm_bindgen::{JsValue, closure::Closure};
 use wasm_bindgen_futures::spawn_local;
 use web_sys::{ReadableStream, ReadableStreamDefaultController};
@@ -30,19 +32,24 @@ enum News {
 /// Only when the platform refuses to build the stream.
 pub(super) fn stream(source: impl Stream<Item = Bytes> + 'static) -> Result<ReadableStream, JsValue> {
     let (news, told) = mpsc::unbounded();
-    let tell = |what: fn() -> News| {
-        let news = news.clone();
-        Closure::<dyn Fn()>::new(move || drop(news.unbounded_send(what()))).into_js_value()
-    };
+    let (is_full, sender) = (Rc::new(Cell::new(false)), news.clone());
+    let full = Rc::clone(&is_full);
+    // Called after every chunk; only a source that was left alone wants to know.
+    let pull = Closure::<dyn Fn()>::new(move || {
+        if full.replace(false) {
+            let _ = sender.unbounded_send(News::Room);
+        }
+    });
+    let cancel = Closure::<dyn Fn()>::new(move || drop(news.unbounded_send(News::Gone)));
     let start = Closure::once_into_js(move |controller: ReadableStreamDefaultController| {
-        spawn_local(push(Box::pin(source), controller, told));
+        spawn_local(push(Box::pin(source), controller, told, is_full));
     });
     // The members of an underlying source, as the Streams standard calls it.
     let underlying = Object::new();
     for (name, member) in [
         ("start", start),
-        ("pull", tell(|| News::Room)),
-        ("cancel", tell(|| News::Gone)),
+        ("pull", pull.into_js_value()),
+        ("cancel", cancel.into_js_value()),
     ] {
         Reflect::set(&underlying, &name.into(), &member)?;
     }
@@ -53,6 +60,7 @@ async fn push(
     mut source: Source,
     controller: ReadableStreamDefaultController,
     mut told: mpsc::UnboundedReceiver<News>,
+    is_full: Rc<Cell<bool>>,
 ) {
     loop {
         let next = match select(source.next(), told.next()).await {
@@ -71,6 +79,7 @@ async fn push(
             return;
         }
         while controller.desired_size().unwrap_or(0.0) <= -MOST_WAITING {
+            is_full.set(true);
             match told.next().await {
                 Some(News::Room) => {}
                 Some(News::Gone) | None => return,

@@ -20,8 +20,8 @@ before(async () => {
       providerAt("p", upstream), providerAt("s", upstream, { timeouts: { headers_ms: 5000, first_token_ms: 5000, stall_ms: 5000, total_ms: 30_000 } }), providerAt("poor", upstream, { pool: { keys: [{ label: "none", secret: "NOT_SET_ANYWHERE" }] } }),
       ...Object.keys(AILMENTS).map((_, index) => providerAt(`ill${index}`, upstream, { keys: [index + 2] })),
       {
-        models: [...Object.keys(AILMENTS).map((_, index) => modelOf(`ill${index}`, "a2")), ...["a1", "a2", "a3"].map((name) => modelOf("p", name)), modelOf("s", "synth", { capabilities: ["chat", "tools", "vision", "json_schema"] }), modelOf("poor", "synth")],
-        policies: [{ id: "no-synth", deny: { models: ["s/synth"] } }, { id: "no-advisers", deny: { models: ["p/*"] } }],
+        models: [...Object.keys(AILMENTS).map((_, index) => modelOf(`ill${index}`, "a2")), ...["a1", "a2", "a3", "slow"].map((name) => modelOf("p", name)), modelOf("s", "synth", { capabilities: ["chat", "tools", "vision", "json_schema"] }), modelOf("poor", "synth")],
+        policies: [{ id: "funded", budgets: [{ window: "day", limit_usd: 5 }] }, { id: "no-synth", deny: { models: ["s/synth"] } }, { id: "no-advisers", deny: { models: ["p/*"] } }],
       },
     ),
   });
@@ -36,6 +36,14 @@ const profile = (fields = {}) => ({ id: "default", enabled: true, advisers: [{ m
 const setProfile = (fields) => router.importCatalog({ fusion_profiles: [profile(fields)] });
 const listed = async (key) => (await router.call("/v1/models", undefined, key ? { key } : {})).json.data.some((model) => model.id === "clawrouter/fusion");
 const ask = (body = {}, options = {}) => router.call("/v1/chat/completions", chat("clawrouter/fusion", body), options);
+/** Waits until nothing of this key's budget is reserved any more. */
+async function settled(key) {
+  for (const deadline = Date.now() + 3000; ; ) {
+    const { budgets } = (await router.call("/v1/key", undefined, { key })).json;
+    if (budgets.length > 0 && budgets.every(({ reserved_usd }) => reserved_usd === 0)) return;
+    assert.ok(Date.now() < deadline, JSON.stringify(budgets));
+  }
+}
 const modelsCalled = () => upstream.calls.map((call) => call.model).toSorted();
 
 describe("listed exactly when a call is not refused", () => {
@@ -156,6 +164,29 @@ describe("a call", () => {
     const synth = () => upstream.calls.find((call) => call.model === "synth");
     const closedAt = await upstream.until(() => synth()?.closedByClientAt, 3000);
     assert.ok(closedAt - answer.leftAt < 500);
+  });
+
+  test("with a quorum, a hanging adviser costs the grace; its socket is closed and its money returns", async () => {
+    const { json: { key } } = await router.admin("POST", "keys", { policy: "funded" });
+    await setProfile({ advisers: [{ model: "p/a1" }, { model: "p/a2" }, { model: "p/a3" }, { model: "p/slow" }], quorum: 3, straggler_grace_ms: 300, adviser_timeout_ms: 20_000, adviser_first_token_ms: 20_000 });
+    upstream.script({ rules: [{ when: { model: "slow" }, acts: { do: "silence" } }, { acts: { do: "answer" } }] });
+    const answer = await ask({}, { key });
+    assert.equal(answer.status, 200, answer.text);
+    assert.ok(answer.took >= 300 && answer.took < 2500, `${answer.took} ms`);
+    await upstream.until((calls) => calls.find(({ model }) => model === "slow")?.closedByClientAt, 1000);
+    await settled(key);
+  });
+
+  test("a caller that leaves while advisers work closes them all; the synthesizer is never called, the money returns", async () => {
+    const { json: { key } } = await router.admin("POST", "keys", { policy: "funded" });
+    await setProfile({ early_flush_ms: 200, adviser_timeout_ms: 20_000, adviser_first_token_ms: 20_000 });
+    upstream.script({ rules: [{ acts: { do: "answer", head_ms: 15_000 } }] });
+    const answer = await router.stream("/v1/chat/completions", chat("clawrouter/fusion"), { key, leaveAfter: 1 });
+    assert.equal(upstream.calls.length, 3);
+    await upstream.until((calls) => calls.every(({ closedByClientAt }) => closedByClientAt), 3000);
+    for (const { closedByClientAt } of upstream.calls) assert.ok(closedByClientAt - answer.leftAt < 1000, `${closedByClientAt - answer.leftAt} ms`);
+    await settled(key);
+    assert.ok(!modelsCalled().includes("synth"));
   });
 
   test("a draft cannot leave its fence", async () => {

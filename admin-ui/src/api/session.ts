@@ -40,6 +40,12 @@ export async function signOut(everywhere: boolean): Promise<void> {
   session.value = { state: 'out', signIn: 'token', ended: false }
 }
 
+/** The policies under which a member makes keys; null for those who read all policies. */
+export function ownPolicies(): string[] | null {
+  const current = session.value
+  return current.state === 'in' && current.me.role === 'member' ? current.me.member_policies : null
+}
+
 /** Whether `GET me` lists a capability. The Worker decides again on each call; this only hides what would be refused. */
 export function can(capability: string): boolean {
   const current = session.value

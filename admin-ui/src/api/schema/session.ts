@@ -11,5 +11,7 @@ export const Me = v.object({
   catalog_revision: v.number(),
   capabilities: v.array(v.string()),
   sealing: v.boolean(),
+  /** Policies under which a member may make keys. */
+  member_policies: v.optional(v.array(v.string()), []),
 })
 export type Me = v.InferOutput<typeof Me>

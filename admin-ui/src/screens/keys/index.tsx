@@ -6,7 +6,7 @@ import { listDocuments } from '../../api/documents.ts'
 import { listKeys } from '../../api/keys.ts'
 import { useResource } from '../../api/resource.ts'
 import type { BudgetState, Key, Minted } from '../../api/schema/keys.ts'
-import { can } from '../../api/session.ts'
+import { can, ownPolicies } from '../../api/session.ts'
 import { useNow } from '../../lib/clock.ts'
 import { clock, dateTime, day, money } from '../../lib/format.ts'
 import { useShortcuts } from '../../lib/shortcuts.ts'
@@ -72,12 +72,13 @@ export default function Keys(): JSX.Element {
   const policy = query.get('policy')
   const cursor = query.get('cursor')
   const keys = useResource(`keys?${q}&${policy}&${cursor}`, signal => listKeys({ q, policy, cursor }, signal))
-  const policies = useResource('documents/policies', signal => listDocuments('policies', {}, signal))
+  const mine = ownPolicies()
+  const policies = useResource(mine ? null : 'documents/policies', signal => listDocuments('policies', {}, signal))
   const mint = can('keys.mint')
   const creating = mint && query.get('new') === '1'
   const create = () => query.set({ new: '1' })
   useShortcuts(mint ? [{ keys: 'n', text: 'Create key', run: create }] : [])
-  const policyIds = policies.data?.items.map(item => item.document.id) ?? []
+  const policyIds = mine ?? policies.data?.items.map(item => item.document.id) ?? []
   const filtered = Boolean(q || policy)
 
   return (

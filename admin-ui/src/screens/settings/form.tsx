@@ -28,7 +28,13 @@ export function SettingsForm({
   const dirty = diffOf(stored.document, draft).length > 0
   const text = (name: string) => (typeof draft[name] === 'string' ? (draft[name] as string) : '')
   const number = (name: string) => (typeof draft[name] === 'number' ? (draft[name] as number) : null)
-  const origins = Array.isArray(draft['cors_origins']) ? (draft['cors_origins'] as string[]).join(' ') : ''
+  // Words as they are typed: a space at the end is the beginning of the next word.
+  const [typed, setTyped] = useState<Record<string, string>>({})
+  const words = (name: string) => typed[name] ?? (Array.isArray(draft[name]) ? (draft[name] as string[]).join(' ') : '')
+  const setWords = (name: string) => (value: string) => {
+    setTyped({ ...typed, [name]: value })
+    setDraft({ ...draft, [name]: value.split(/[\s,]+/).filter(Boolean) })
+  }
   const problem = (name: string) => (error?.param === `/${name}` ? error.message : null)
   const save = async (revision: number) => {
     setBusy(true)
@@ -107,7 +113,25 @@ export function SettingsForm({
           onChange={value => setDraft({ ...draft, usage_days: value ?? 30 })}
           error={problem('usage_days')}
         />
+        <NumberInput
+          label="Keep prompts and answers for"
+          unit="days"
+          min={1}
+          value={number('content_days')}
+          readOnly={!editable}
+          onChange={value => setDraft({ ...draft, content_days: value ?? 7 })}
+          error={problem('content_days')}
+        />
       </div>
+      <TextInput
+        label="Policies under which members make keys"
+        mono
+        value={words('member_policies')}
+        readOnly={!editable}
+        placeholder="none"
+        onInput={setWords('member_policies')}
+        error={problem('member_policies')}
+      />
       <TextInput
         label="Policy that pays for tests"
         mono
@@ -119,10 +143,10 @@ export function SettingsForm({
       <TextInput
         label="Browser origins allowed on /v1"
         mono
-        value={origins}
+        value={words('cors_origins')}
         readOnly={!editable}
         placeholder="none"
-        onInput={value => setDraft({ ...draft, cors_origins: value.split(/[\s,]+/).filter(Boolean) })}
+        onInput={setWords('cors_origins')}
         hint="Separate by spaces. Callers outside browsers need none."
         error={problem('cors_origins')}
       />

@@ -76,7 +76,7 @@ function NotFound(): JSX.Element {
 function NotAllowed({ screen, me }: { screen: Screen; me: Me }): JSX.Element {
   return (
     <Page title={screen.title}>
-      <Empty title="Your role does not open this">
+      <Empty title="Your role does not open this" action={<LinkButton href="/admin/keys">Open your keys</LinkButton>}>
         You are signed in as {me.role}. {screen.title} needs the capability {screen.needs}; ask an admin.
       </Empty>
     </Page>
@@ -121,6 +121,7 @@ export default function Shell({ me }: { me: Me }): JSX.Element {
         path: item.path,
         component: allowed(item) ? item.component : () => <NotAllowed screen={item} me={me} />,
       })),
+      { path: '', component: screens.find(allowed)?.component ?? NotFound },
       ...details,
     ],
     [me],
