@@ -323,7 +323,15 @@ fn payable_by(
     };
     match availability(world.vault, world.health, &want) {
         Err(missing) if missing.members == 0 => {
-            let text = format!("Pool {pool} has no credential that may be used for {}.", model.id);
+            let empty = world.vault.pools.get(pool).is_none_or(Vec::is_empty);
+            let secret = world.catalog.pools.get(pool).and_then(|pool| pool.discover.as_deref());
+            let text = match secret.filter(|_| empty) {
+                Some(secret) => format!(
+                    "Pool {pool} has no credential for {}: set the secret {secret}.",
+                    model.id
+                ),
+                None => format!("Pool {pool} has no credential that may be used for {}.", model.id),
+            };
             let todo = format!("Add a credential to pool {pool}");
             Err(Refusal::new(RefusalCode::NoCredential, text).fix(FixKind::Pool, pool.as_str(), todo))
         }
