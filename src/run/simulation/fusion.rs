@@ -282,9 +282,11 @@ fn a_waiting_stream_begins_early_and_stays_alive() {
     let told = slow(Panel::new()).ask();
     told.story.assert_answer(&text(5));
     assert_eq!(
-        (told.story.began, pings(&told)),
-        (Some(Millis(1_000)), vec![1_000, 6_000, 11_000])
+        (told.story.began, pings(&told).first()),
+        (Some(Millis(1_000)), Some(&1_000))
     );
+    assert!(pings(&told).len() > 20);
+    assert!(pings(&told).windows(2).all(|two| two[1] - two[0] == 400));
     assert_eq!(
         told.story.header("content-type"),
         Some("text/event-stream; charset=utf-8")
