@@ -96,3 +96,25 @@ describe("discovery", () => {
     }
   });
 });
+
+test("a provider behind a binding is called through it, never over the network", async () => {
+  const paths = [];
+  const box = async (request) => {
+    paths.push(new URL(request.url).pathname);
+    return fetch(request.url.replace("http://127.0.0.1:11434", upstream.url), { method: request.method, headers: request.headers, ...(request.method === "POST" ? { body: await request.text() } : {}) });
+  };
+  const bound = await startRouter({ around: (worker) => { worker.serviceBindings = { ...worker.serviceBindings, LOCAL_LLM: box }; return []; }, catalog: { providers: [{
+    id: "box", transport: { kind: "binding", name: "LOCAL_LLM" }, base_url: "http://127.0.0.1:11434/v1", auth: { scheme: "none" }, allowed_hosts: ["127.0.0.1"],
+    dialects: { chat: "/v1/chat/completions", models: "/v1/models" }, discover: { models: true },
+  }] } });
+  try {
+    const answer = await bound.call("/v1/chat/completions", chat("box/qwen3:8b"));
+    assert.equal(answer.status, 200, answer.text);
+    assert.equal(answer.json.choices[0].message.content, answerText(20));
+    const ids = (await bound.call("/v1/models")).json.data.map((model) => model.id);
+    assert.ok(ids.includes("box/qwen3:8b"), ids.join(" "));
+    assert.ok(paths.includes("/v1/chat/completions") && paths.includes("/v1/models"), paths.join(" "));
+  } finally {
+    await bound.stop();
+  }
+});
