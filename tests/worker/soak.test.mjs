@@ -1,6 +1,9 @@
 // Mixed faults at concurrency 16: no hung request, no duplicate or foreign text, no unanswered caller, memory flat.
 // CLAWROUTER_SOAK_SECONDS sets the length (8 by default; 600 for the long run).
 import assert from "node:assert/strict";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
 import { after, before, test } from "node:test";
 import { answerText } from "../upstream/index.mjs";
 import { startRouter } from "./harness.mjs";
@@ -13,10 +16,13 @@ const HUNG_MS = 20_000;
 const TOKENS = 60;
 
 let router;
-before(async () => { router = await startRouter(); });
+// Rows belong on a disk: Miniflare without a folder keeps every one of them in workerd's memory.
+const state = mkdtempSync(path.join(tmpdir(), "clawrouter-soak-"));
+before(async () => { router = await startRouter({ state }); });
 after(async () => {
   await closeStages();
   await router?.stop();
+  rmSync(state, { recursive: true, force: true });
 });
 
 const answer = { do: "answer", tokens: TOKENS, interval_ms: 1 };
