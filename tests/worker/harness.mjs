@@ -22,14 +22,15 @@ const SECRETS = 10;
 /**
  * Starts a router. `vars` are added to (or replace) the test ones; `catalog` is imported before the first request;
  * `state` is a folder that outlives the router; `broken` (`{bindings, how: "throw" | "hang"}`) puts Durable Objects out of order;
- * `around` may change Miniflare's description of the Worker and answers further Workers (`proxies.mjs`).
+ * `inspected` opens workerd's inspector (`inspectorUrl()`); `around` may change Miniflare's description of the Worker and answers further Workers (`proxies.mjs`).
  */
-export async function startRouter({ vars = {}, catalog, state, broken, around } = {}) {
+export async function startRouter({ vars = {}, catalog, state, broken, around, inspected = false } = {}) {
   const logs = [];
   const miniflare = new Miniflare(convertV4MiniflareOptions({
     host: "127.0.0.1",
     port: 0,
     ...(state ? { resourcePersistencePath: state } : {}),
+    ...(inspected ? { inspectorPort: 0 } : {}),
     handleRuntimeStdio: (stdout, stderr) => {
       for (const stream of [stdout, stderr]) stream.on("data", (chunk) => logs.push(chunk.toString("utf8")));
     },
@@ -66,6 +67,7 @@ export async function startRouter({ vars = {}, catalog, state, broken, around } 
     kill: () => killWorkerd(),
     /** Resident memory of workerd in bytes; null where /proc does not tell. */
     residentBytes: () => residentBytes(),
+    inspectorUrl: async () => String(await miniflare.getInspectorURL()).replace(/^ws/, "http"),
     stop: () => miniflare.dispose(),
   };
   if (catalog) await router.importCatalog(catalog);
