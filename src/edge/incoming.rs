@@ -104,7 +104,7 @@ impl Incoming {
         let Some(stream) = self.request.body() else {
             return Ok(Bytes::new());
         };
-        let mut stream = upstream::Body::new(stream).map_err(|_| broken_body())?;
+        let mut stream = upstream::Body::new(&stream, None).map_err(|_| broken_body())?;
         let mut body = Vec::new();
         while let Some(chunk) = stream.read(false).await.map_err(|_| broken_body())? {
             body.extend_from_slice(&chunk);

@@ -11,11 +11,12 @@ use crate::run::machine::{Action, CallId, Event, Machine, ResponseHead, Transpor
 use crate::wire::Millis;
 use crate::wire::headers::TraceParent;
 use bytes::Bytes;
-use futures::future::{Either, FutureExt, LocalBoxFuture, select};
+use futures::future::{FutureExt, LocalBoxFuture, poll_fn};
 use futures::stream::{FuturesUnordered, StreamExt};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
+use std::task::Poll;
 use worker::Env;
 
 /// Called once with the machine when a request is over, however it ended; answers what it cost.
@@ -48,8 +49,10 @@ pub(super) struct Shell {
     timer: Option<(Millis, LocalBoxFuture<'static, ()>)>,
     caller_gone: Option<LocalBoxFuture<'static, ()>>,
     head: Option<ResponseHead>,
-    output: VecDeque<Bytes>,
+    output: Vec<Bytes>,
     finished: bool,
+    /// When what is being handled happened: the clock stands still between two waits, and asking it costs a crossing.
+    now: Millis,
     cost: Option<NanoUsd>,
     heartbeat: Option<(Millis, Heartbeat)>,
     trace: Option<(TraceParent, String)>,
@@ -72,6 +75,7 @@ impl Shell {
             trace,
             tap,
         } = watch;
+        let now = clock::now();
         let mut shell = Self {
             env,
             machine: Some(machine),
@@ -82,10 +86,11 @@ impl Shell {
             timer: None,
             caller_gone,
             head: None,
-            output: VecDeque::new(),
+            output: Vec::new(),
             finished: false,
+            now,
             cost: None,
-            heartbeat: heartbeat.map(|heartbeat| (clock::now().plus(HEARTBEAT_EVERY), heartbeat)),
+            heartbeat: heartbeat.map(|heartbeat| (now.plus(HEARTBEAT_EVERY), heartbeat)),
             trace,
             tap,
         };
@@ -104,11 +109,13 @@ impl Shell {
         })
     }
 
-    /// The next body bytes; `None` when the body is complete.
+    /// The next body bytes, all that there are; `None` when the body is complete.
     pub(super) async fn next(&mut self) -> Option<Bytes> {
         loop {
-            if let Some(bytes) = self.output.pop_front() {
-                return Some(bytes);
+            match self.output.len() {
+                0 => {}
+                1 => return self.output.pop(),
+                _ => return Some(self.output.drain(..).collect::<Vec<_>>().concat().into()),
             }
             if self.finished {
                 return None;
@@ -126,6 +133,7 @@ impl Shell {
     async fn step(&mut self) {
         self.arm_timer();
         let woken = self.wait().await;
+        self.now = clock::now();
         self.beat();
         match woken {
             Woken::Upstream(call, signal) => self.receive(call, signal),
@@ -149,13 +157,13 @@ impl Shell {
             return;
         };
         if self.timer.as_ref().is_none_or(|(armed, _)| due < *armed) {
-            self.timer = Some((due, clock::sleep(due.since(clock::now())).boxed_local()));
+            self.timer = Some((due, clock::sleep(due.since(self.now)).boxed_local()));
         }
     }
 
     /// A stream that lasts longer than its reservation's lease says that it is alive, and what it has cost.
     fn beat(&mut self) {
-        let now = clock::now();
+        let now = self.now;
         if let (Some((at, heartbeat)), Some(machine)) = (&mut self.heartbeat, &self.machine)
             && now >= *at
         {
@@ -165,26 +173,23 @@ impl Shell {
     }
 
     async fn wait(&mut self) -> Woken {
-        let never = || futures::future::pending().boxed_local();
-        let upstream = async {
-            match self.pending.next().await {
-                Some((call, signal)) => Woken::Upstream(call, signal),
-                None => futures::future::pending().await,
+        poll_fn(|context| {
+            if let Poll::Ready(Some((call, signal))) = self.pending.poll_next_unpin(context) {
+                return Poll::Ready(Woken::Upstream(call, signal));
             }
-        };
-        let mut never_timer = never();
-        let timer = self.timer.as_mut().map_or(&mut never_timer, |(_, timer)| timer);
-        let mut never_gone = never();
-        let gone = self.caller_gone.as_mut().unwrap_or(&mut never_gone);
-        let others = async {
-            match select(timer, gone).await {
-                Either::Left(_) => Woken::Timer,
-                Either::Right(_) => Woken::CallerGone,
+            if let Some((_, timer)) = &mut self.timer
+                && timer.poll_unpin(context).is_ready()
+            {
+                return Poll::Ready(Woken::Timer);
             }
-        };
-        match select(std::pin::pin!(upstream), std::pin::pin!(others)).await {
-            Either::Left((woken, _)) | Either::Right((woken, _)) => woken,
-        }
+            if let Some(gone) = &mut self.caller_gone
+                && gone.poll_unpin(context).is_ready()
+            {
+                return Poll::Ready(Woken::CallerGone);
+            }
+            Poll::Pending
+        })
+        .await
     }
 
     fn receive(&mut self, call: CallId, signal: Signal) {
@@ -249,7 +254,7 @@ impl Shell {
 
     fn feed(&mut self, event: Event) {
         if let Some(machine) = self.machine.as_mut() {
-            isolate::with_health(|health| machine.handle(clock::now(), event, health));
+            isolate::with_health(|health| machine.handle(self.now, event, health));
         }
     }
 
@@ -264,7 +269,7 @@ impl Shell {
                     if let Some(tap) = &self.tap {
                         tap.borrow_mut().push(&bytes);
                     }
-                    self.output.push_back(bytes);
+                    self.output.push(bytes);
                 }
                 Action::Finish => self.finish(),
             }
@@ -327,6 +332,7 @@ impl Drop for Shell {
     /// A response stream that the runtime cancels is dropped: the caller has gone.
     fn drop(&mut self) {
         if !self.finished {
+            self.now = clock::now();
             self.feed(Event::CallerGone);
             self.finish();
         }

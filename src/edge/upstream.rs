@@ -1,15 +1,16 @@
 //! One upstream call: request out, headers and body chunks in. Knows sockets; decides nothing.
 
-use super::crossing;
+use super::{clock, crossing};
 use crate::catalog::Transport;
-use crate::run::machine::{PIECE, TransportFault, UpstreamRequest};
+use crate::run::machine::{TransportFault, UpstreamRequest};
+use crate::run::piece::Piece;
 use bytes::Bytes;
 use js_sys::{IteratorNext, Promise, Reflect, Uint8Array};
 use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{
-    AbortController, ReadableStream, ReadableStreamDefaultReader, ReadableStreamGetReaderOptions,
+    AbortController, Headers, ReadableStream, ReadableStreamDefaultReader, ReadableStreamGetReaderOptions,
     ReadableStreamReaderMode, RequestInit, RequestRedirect,
 };
 use worker::Env;
@@ -90,31 +91,37 @@ pub(super) struct Answer {
     pub(super) body: Option<Body>,
 }
 
-/// The body of an answer, read to its end by one reader after the other.
+/// A body, read to its end piece by piece.
 pub(super) struct Body {
-    stream: ReadableStream,
     reader: Reader,
+    /// Bytes still to come, where that was announced.
+    left: Option<u64>,
+    /// The size of the next piece, once bytes may come in pieces.
+    piece: Option<Piece>,
 }
 
 enum Reader {
-    /// Bytes as they come.
-    AsTheyCome(ReadableStreamDefaultReader),
-    /// Bytes once there are [`PIECE`] of them, or the end.
-    InPieces(PieceReader),
+    /// Of a byte stream, with the buffer for its next read: one buffer goes back and forth instead of a new one for each read.
+    Bytes(ByteReader, Uint8Array),
+    /// Of a stream that a Worker made of arbitrary chunks.
+    Chunks(ReadableStreamDefaultReader),
 }
 
 #[wasm_bindgen]
 extern "C" {
+    /// A stream that may refuse to be read as bytes.
+    type AnyStream;
+
+    #[wasm_bindgen(method, catch, js_name = getReader)]
+    fn byte_reader(this: &AnyStream, options: &ReadableStreamGetReaderOptions) -> Result<ByteReader, JsValue>;
+
     /// Workers' own extension of the BYOB reader
     /// (<https://developers.cloudflare.com/workers/runtime-apis/streams/readablestreambyobreader/>).
-    type PieceReader;
+    type ByteReader;
 
     #[wasm_bindgen(method, catch, js_name = readAtLeast)]
-    fn read_at_least(this: &PieceReader, least: u32, into: Uint8Array) -> Result<Promise, JsValue>;
+    fn read_at_least(this: &ByteReader, least: u32, into: &Uint8Array) -> Result<Promise, JsValue>;
 }
-
-/// Bytes that one read takes at most when bytes come in pieces.
-const BUFFER: u32 = 16 * 1024;
 
 /// Opens a call. The returned future resolves at the response headers.
 pub(super) fn open(
@@ -168,48 +175,74 @@ fn answer_of(response: &web_sys::Response) -> Result<Answer, TransportFault> {
         status >= 300 || PASSED_ON_SUCCESS.contains(*name) || family.is_some_and(|(family, _)| name.starts_with(family))
     };
     let named = PASSED_HEADERS.iter().filter(wanted);
-    let headers = named
+    let passed = named
         .filter_map(|name| Some(((*name).to_owned(), get(name)?)))
         .collect();
-    let body = response.body().map(Body::new).transpose()?;
-    Ok(Answer { status, headers, body })
+    let left = announced_length(&headers);
+    let body = response.body().map(|stream| Body::new(&stream, left)).transpose()?;
+    Ok(Answer {
+        status,
+        headers: passed,
+        body,
+    })
+}
+
+/// How many bytes the body has, where the answer says so and they arrive as they were sent.
+fn announced_length(headers: &Headers) -> Option<u64> {
+    let get = |name: &str| headers.get(name).ok().flatten();
+    let length = get("content-length")?.parse().ok()?;
+    get("content-encoding").is_none().then_some(length)
 }
 
 impl Body {
-    /// Takes hold of a stream.
-    pub(super) fn new(stream: ReadableStream) -> Result<Self, TransportFault> {
-        let reader = stream.get_reader().dyn_into().map_err(|_| TransportFault::Reset)?;
+    /// Takes hold of a stream. `length`: the bytes it has, if known; the end is then seen without another read.
+    pub(super) fn new(stream: &ReadableStream, length: Option<u64>) -> Result<Self, TransportFault> {
+        let options = ReadableStreamGetReaderOptions::new();
+        options.set_mode(ReadableStreamReaderMode::Byob);
+        let reader = match stream.unchecked_ref::<AnyStream>().byte_reader(&options) {
+            Ok(reader) => Reader::Bytes(reader, Uint8Array::new_with_length(Piece::LARGEST)),
+            Err(_) => Reader::Chunks(stream.get_reader().dyn_into().map_err(|_| TransportFault::Reset)?),
+        };
         Ok(Self {
-            stream,
-            reader: Reader::AsTheyCome(reader),
+            reader,
+            left: length,
+            piece: None,
         })
     }
 
-    /// The next bytes; `None` at the end. Once `in_pieces` was asked for, it stays so.
+    /// The next bytes; `None` at the end. In pieces: once there are some, or the end.
     pub(super) async fn read(&mut self, in_pieces: bool) -> Result<Option<Bytes>, TransportFault> {
-        if in_pieces && let Reader::AsTheyCome(reader) = &self.reader {
-            reader.release_lock();
-            let options = ReadableStreamGetReaderOptions::new();
-            options.set_mode(ReadableStreamReaderMode::Byob);
-            let reader = self.stream.get_reader_with_options(&options);
-            self.reader = Reader::InPieces(reader.unchecked_into());
+        if self.left == Some(0) {
+            return Ok(None);
         }
+        let awaited = in_pieces.then(|| (*self.piece.get_or_insert(Piece::first()), clock::now()));
         let promise = match &self.reader {
-            Reader::AsTheyCome(reader) => reader.read(),
-            Reader::InPieces(reader) => {
-                let buffer = Uint8Array::new_with_length(BUFFER);
-                reader.read_at_least(PIECE, buffer).map_err(|error| fault_of(&error))?
+            Reader::Bytes(reader, buffer) => {
+                let least = awaited.map_or(1, |(piece, _)| piece.bytes());
+                reader.read_at_least(least, buffer).map_err(|error| fault_of(&error))?
             }
+            Reader::Chunks(reader) => reader.read(),
         };
         let result = JsFuture::from(promise).await.map_err(|error| fault_of(&error))?;
-        let result: IteratorNext = result.unchecked_into();
-        match result.value().dyn_into::<Uint8Array>() {
-            Ok(chunk) if chunk.length() > 0 => Ok(Some(Bytes::from(chunk.to_vec()))),
-            // An empty view comes with the end of a stream that is read in pieces.
-            _ if result.done() => Ok(None),
-            Ok(_) => Ok(Some(Bytes::new())),
-            Err(_) => Err(TransportFault::Reset),
+        if let Some((piece, asked_at)) = awaited {
+            self.piece = Some(piece.after(clock::now().since(asked_at)));
         }
+        let result: IteratorNext = result.unchecked_into();
+        let Ok(chunk) = result.value().dyn_into::<Uint8Array>() else {
+            return if result.done() { Ok(None) } else { Err(TransportFault::Reset) };
+        };
+        let bytes = chunk.to_vec();
+        // An empty view comes with the end of a byte stream.
+        if bytes.is_empty() && result.done() {
+            return Ok(None);
+        }
+        if let Reader::Bytes(_, buffer) = &mut self.reader {
+            *buffer = Uint8Array::new(&chunk.buffer());
+        }
+        if let Some(left) = &mut self.left {
+            *left = left.saturating_sub(bytes.len() as u64);
+        }
+        Ok(Some(Bytes::from(bytes)))
     }
 }
 

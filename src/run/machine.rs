@@ -95,10 +95,6 @@ pub enum TransportFault {
     Refused,
 }
 
-/// Bytes that are awaited before an answer that nobody watches is looked at again: every look costs the platform about 50 us. About six
-/// tokens, so that even a model of one token a second is not taken for silent.
-pub const PIECE: u32 = 1024;
-
 /// What the shell shall do.
 #[derive(Clone, Debug)]
 pub enum Action {
@@ -106,7 +102,7 @@ pub enum Action {
     Call(Box<UpstreamRequest>),
     /// Close the call's socket; later events of it are ignored.
     Cancel(CallId),
-    /// Nobody watches this call's answer grow: from now on its bytes may come in pieces of [`PIECE`].
+    /// Nobody watches this call's answer grow: from now on its bytes may come in pieces ([`super::piece`]).
     InPieces(CallId),
     /// Send status and headers to the caller. At most once.
     Start(ResponseHead),

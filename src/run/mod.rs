@@ -9,6 +9,7 @@ pub mod fusion;
 pub mod headers;
 pub mod hedge;
 pub mod machine;
+pub mod piece;
 pub mod policy;
 pub mod quota;
 pub mod random;
