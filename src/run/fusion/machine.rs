@@ -3,36 +3,30 @@
 //! Every part is an ordinary run of a chain with its own range of call ids; this file only decides when which part starts, and whether
 //! the synthesizer or a draft answers.
 
-use super::adviser;
+use super::adviser_queue::AdviserQueue;
+use super::best_draft::{best_draft, wants_plain_text};
 use super::conversation::{self, Line};
 use super::inject::{self, Proposal};
 use super::judge::{self, Notes};
-use super::output::{Draft, Output, Total};
-use super::part::{ADVISERS, JUDGE_RANGE, Part, PartInput, SECOND_SYNTHESIZER_RANGE, SYNTHESIZER_RANGE, single};
-use super::progress::{self, Progress, Slot};
+use super::output::{Draft, Output};
+use super::part::{Part, PartInput};
+use super::parts::Parts;
+use super::progress::{self, Progress};
+use super::{chars, stages};
 use crate::catalog::document::{AdviseOn, OnNoAdviser, OnSynthesizerError};
 use crate::catalog::{Catalog, FusionProfile, Vault};
-use crate::route::estimate::estimate;
 use crate::route::health::{FailureClass, Health};
 use crate::route::{FusionPlan, Stage};
 use crate::run::classify::{Fault, fault};
-use crate::run::engine::{AnswerAs, Limits};
 use crate::run::machine::{Action, Event, Machine, ResponseHead, StageReport};
 use crate::run::report::{Outcome, Report};
-use crate::wire::{Call, Millis, json};
+use crate::wire::{Call, Millis};
 use bytes::Bytes;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
 /// Advisers and judge may use this share of the whole deadline; the rest is the synthesizer's.
 const ADVICE_PERCENT: u64 = 60;
-
-/// Workers lets one request wait for the response headers of six connections at once; a further one would wait in the platform, unseen,
-/// while its timers run (<https://developers.cloudflare.com/workers/platform/limits/#simultaneous-open-connections>).
-const MAX_UNANSWERED: usize = 6;
-
-/// Characters of a synthesizer's answer that a test prompt keeps.
-pub(super) const TEST_ANSWER_CHARS: usize = 200_000;
 
 /// Everything a fusion is made of.
 #[derive(Clone, Debug)]
@@ -72,16 +66,10 @@ pub struct Fusion {
     began: Millis,
     advice_until: Millis,
     deadline: Millis,
-    quorum_until: Option<Millis>,
     phase: Phase,
     /// This turn asks for advice.
     advised: bool,
-    /// Advisers that wait for a free connection.
-    queue: VecDeque<PartInput>,
-    advisers: Vec<Part>,
-    judge: Option<Part>,
-    /// The last one answers; a first one may have found the drafts too long.
-    synthesizers: Vec<Part>,
+    parts: Parts,
     failure: Option<(ResponseHead, Bytes)>,
     proposals: Vec<Proposal>,
     notes: Option<Notes>,
@@ -114,13 +102,9 @@ impl Fusion {
             began: now,
             advice_until: now.plus(Millis(budget.0.saturating_mul(ADVICE_PERCENT) / 100)),
             deadline: now.plus(budget),
-            quorum_until: None,
             phase: Phase::Advising,
             advised: profile.advise_on == AdviseOn::EveryTurn || !input.call.continues_tool_loop,
-            queue: VecDeque::new(),
-            advisers: Vec::new(),
-            judge: None,
-            synthesizers: Vec::new(),
+            parts: Parts::default(),
             failure: None,
             proposals: Vec::new(),
             notes: None,
@@ -134,9 +118,11 @@ impl Fusion {
             },
             input,
         };
-        fusion.queue_advisers();
-        fusion.start_queued(now, health);
-        if fusion.advisers.is_empty() {
+        if fusion.advised && !fusion.input.plan.advisers.is_empty() {
+            fusion.queue_advisers();
+        }
+        fusion.start_advisers(now, health);
+        if fusion.parts.advisers.is_empty() {
             fusion.output.never_early();
         }
         fusion.advance(now, health);
@@ -167,51 +153,24 @@ impl Fusion {
     }
 
     fn queue_advisers(&mut self) {
-        let profile = self.profile();
-        if self.advised && !self.input.plan.advisers.is_empty() {
-            self.lines = conversation::excerpt(&self.input.call, chars(profile.max_input_chars));
-            let targets = self.input.plan.advisers.clone();
-            for (range, (index, target)) in (0..ADVISERS).zip(targets) {
-                let position = usize::try_from(index).unwrap_or(usize::MAX);
-                let Some(adviser) = profile.advisers.get(position) else {
-                    continue;
-                };
-                let body = adviser::body(&profile, position, adviser, &target.model, &self.lines);
-                let Some((chain, call)) = single(&self.input.plan.synthesizer, target, body) else {
-                    continue;
-                };
-                let part = PartInput {
-                    slot: Slot {
-                        stage: Stage::Adviser,
-                        index,
-                    },
-                    range,
-                    chain,
-                    call,
-                    answer: AnswerAs::Text {
-                        max_chars: chars(profile.max_proposal_chars),
-                    },
-                    limits: Limits {
-                        first_token: Some(profile.adviser_first_token_ms),
-                        total: None,
-                    },
-                    deadline: self.advice_until,
-                };
-                self.queue.push_back(part);
-            }
-        }
+        let most = chars(self.input.plan.profile.max_input_chars);
+        self.lines = conversation::excerpt(&self.input.call, most);
+        let advisers = stages::advisers(&self.input, &self.lines, self.advice_until);
+        self.parts.advisers = AdviserQueue::new(advisers);
     }
 
-    /// Starts waiting advisers while connections are free; each has its whole time from then on.
-    fn start_queued(&mut self, now: Millis, health: &mut Health) {
+    /// Calls waiting advisers while connections are free; each has its whole time from then on. True when one was called.
+    fn start_advisers(&mut self, now: Millis, health: &mut Health) -> bool {
+        let mut called = false;
         let patience = self.input.plan.profile.adviser_timeout_ms;
-        while self.advisers.iter().map(Part::unanswered).sum::<usize>() < MAX_UNANSWERED {
-            let Some(mut part) = self.queue.pop_front() else { return };
-            part.deadline = now.plus(patience).min(self.advice_until);
-            let mut part = self.start(part, now, health);
+        while let Some(mut adviser) = self.parts.advisers.next() {
+            adviser.deadline = now.plus(patience).min(self.advice_until);
+            let mut part = self.start(adviser, now, health);
             part.drain(&mut self.actions);
-            self.advisers.push(part);
+            self.parts.advisers.called(part);
+            called = true;
         }
+        called
     }
 
     fn start(&mut self, part: PartInput, now: Millis, health: &mut Health) -> Part {
@@ -243,7 +202,7 @@ impl Fusion {
     /// Calls and cancellations of the parts that answer to nobody but us, and the drafts that have come in.
     fn collect(&mut self, now: Millis) {
         let texts = self.input.as_test;
-        for part in self.advisers.iter_mut().chain(&mut self.judge) {
+        for part in self.parts.advice_mut() {
             part.drain(&mut self.actions);
             let first = part.is_in() && !part.closed;
             if let Some(progress) = &mut self.progress {
@@ -270,27 +229,17 @@ impl Fusion {
     fn advise(&mut self, now: Millis, health: &mut Health) -> bool {
         let profile = self.profile();
         if now >= self.advice_until {
-            self.queue.clear();
+            self.parts.advisers.close();
         }
-        if !self.queue.is_empty() {
-            self.start_queued(now, health);
+        if self.start_advisers(now, health) {
             self.collect(now);
         }
-        if !self.queue.is_empty() || self.advisers.iter().any(|part| !part.closed) {
-            let quorum = profile.quorum.map_or(usize::MAX, |quorum| chars(quorum.into()));
-            if self.quorum_until.is_none() && self.proposals.len() >= quorum {
-                self.quorum_until = Some(now.plus(profile.straggler_grace_ms));
-            }
-            if self.quorum_until.is_none_or(|until| now < until) {
-                return false;
-            }
-            self.queue.clear();
-            for part in self.advisers.iter_mut().filter(|part| !part.closed) {
-                part.cancel(now, health);
-            }
-            self.collect(now);
+        let drafts = self.proposals.len();
+        if self.parts.advisers.is_worth_waiting(drafts, &profile, now) {
+            return false;
         }
-        self.quorum_until = None;
+        self.parts.advisers.give_up(now, health);
+        self.collect(now);
         self.proposals.sort_by_key(|proposal| proposal.slot);
         if self.proposals.is_empty() && self.wanted_advice() && profile.on_no_adviser == OnNoAdviser::Error {
             self.output.advised(0, self.failed_advisers(), now.since(self.began));
@@ -310,37 +259,18 @@ impl Fusion {
         if self.proposals.len() < 2 || agreed || now >= self.advice_until {
             return false;
         }
-        let Some(target) = self.input.plan.judge.clone() else {
+        let Some(part) = stages::judge(&self.input, &self.lines, &self.proposals, self.advice_until) else {
             return false;
         };
-        let question = conversation::question(&self.lines);
-        let body = judge::body(profile, &target.model, question, &self.proposals);
-        let Some((chain, call)) = single(&self.input.plan.synthesizer, target, body) else {
-            return false;
-        };
-        let part = PartInput {
-            slot: Slot {
-                stage: Stage::Judge,
-                index: 0,
-            },
-            range: JUDGE_RANGE,
-            chain,
-            call,
-            answer: AnswerAs::Text {
-                max_chars: judge::MAX_CHARS,
-            },
-            limits: Limits::default(),
-            deadline: self.advice_until,
-        };
-        self.judge = Some(self.start(part, now, health));
+        self.parts.judge = Some(self.start(part, now, health));
         self.phase = Phase::Judging;
         true
     }
 
     /// Waits for the judge's notes; true when it is over.
     fn judge(&mut self, now: Millis, health: &mut Health) -> bool {
-        let Some(judge) = self.judge.as_ref().filter(|judge| judge.closed) else {
-            return self.judge.is_none();
+        let Some(judge) = self.parts.judge.as_ref().filter(|judge| judge.closed) else {
+            return self.parts.judge.is_none();
         };
         let anonymise = self.input.plan.profile.anonymise;
         let labels: Vec<String> = self
@@ -368,59 +298,25 @@ impl Fusion {
     }
 
     fn call_synthesizer(&mut self, call: Arc<Call>, now: Millis, health: &mut Health) {
-        let mut chain = self.input.plan.synthesizer.clone();
-        let added = estimate(&call.size)
-            .typical
-            .saturating_sub(estimate(&self.input.call.size).typical);
-        chain.estimated_input_tokens = chain.estimated_input_tokens.saturating_add(added);
-        let first = self.synthesizers.is_empty();
-        let part = PartInput {
-            slot: Slot {
-                stage: Stage::Synthesizer,
-                index: 0,
-            },
-            range: if first {
-                SYNTHESIZER_RANGE
-            } else {
-                SECOND_SYNTHESIZER_RANGE
-            },
-            chain,
-            call,
-            answer: if self.input.as_test {
-                AnswerAs::Text {
-                    max_chars: TEST_ANSWER_CHARS,
-                }
-            } else {
-                AnswerAs::Asked
-            },
-            limits: Limits::default(),
-            deadline: self.deadline,
-        };
+        let again = !self.parts.synthesizers.is_empty();
+        let part = stages::synthesizer(&self.input, call, again, self.deadline);
         let part = self.start(part, now, health);
-        self.synthesizers.push(part);
+        self.parts.synthesizers.push(part);
         self.phase = Phase::Synthesizing;
     }
 
-    /// The caller's bytes with the drafts in one further system message; without drafts the caller's bytes as they are.
+    /// The request of the synthesizer; without drafts the caller's bytes as they are.
     fn advised_call(&mut self) -> Arc<Call> {
         let own = &self.input.call;
         if self.proposals.is_empty() {
             return Arc::clone(own);
         }
-        let profile = &self.input.plan.profile;
-        let notes = self.notes.as_ref().and_then(|notes| serde_json::to_string(notes).ok());
-        let text = inject::message(
-            &self.proposals,
-            notes.as_deref(),
-            profile.anonymise,
-            chars(profile.max_proposal_chars),
-        );
-        let message = format!("{{\"role\":\"system\",\"content\":{}}}", json::quote(&text));
-        let advised = own.with_message(conversation::injection_index(&own.conversation), message);
+        let advice = stages::advice(&self.input, &self.proposals, self.notes.as_ref());
+        let advised = stages::advised(own, &advice);
         if let Some(progress) = &mut self.progress {
-            progress.push(Progress::Injected(text));
+            progress.push(Progress::Injected(advice));
         }
-        advised.map_or_else(|_| Arc::clone(own), Arc::new)
+        advised
     }
 
     fn failed_advisers(&self) -> usize {
@@ -430,7 +326,7 @@ impl Fusion {
 
     /// Hands the synthesizer's answer on; true when it is called once more.
     fn synthesize(&mut self, now: Millis, health: &mut Health) -> bool {
-        while let Some(action) = self.synthesizers.last_mut().and_then(Part::poll) {
+        while let Some(action) = self.parts.synthesizers.last_mut().and_then(Part::poll) {
             match action {
                 Action::Finish => {}
                 // An error comes as a whole; whether the caller sees it is decided below.
@@ -438,16 +334,12 @@ impl Fusion {
                 Action::Start(head) => self.output.head(head, &mut self.actions),
                 Action::Emit(bytes) => match &mut self.failure {
                     Some((_, body)) => *body = bytes,
-                    None => {
-                        let (advisers, judge, synthesizers) = (&self.advisers, &self.judge, &self.synthesizers);
-                        let total = || total(advisers.iter().chain(judge).chain(synthesizers));
-                        self.output.body(bytes, total, &mut self.actions);
-                    }
+                    None => self.output.body(bytes, || self.parts.total(), &mut self.actions),
                 },
                 other => self.actions.push_back(other),
             }
         }
-        let Some(part) = self.synthesizers.last_mut() else {
+        let Some(part) = self.parts.synthesizers.last_mut() else {
             return false;
         };
         let ended = part.ended();
@@ -478,7 +370,7 @@ impl Fusion {
             class,
             Some(FailureClass::ContextOverflow | FailureClass::LongContext429 | FailureClass::PayloadTooLarge)
         );
-        too_long && !self.proposals.is_empty() && self.synthesizers.len() == 1
+        too_long && !self.proposals.is_empty() && self.parts.synthesizers.len() == 1
     }
 
     /// The synthesizer's whole chain failed: the best draft answers, or the caller sees the error.
@@ -497,7 +389,9 @@ impl Fusion {
             return false;
         };
         let author = self
+            .parts
             .advisers
+            .parts()
             .iter()
             .find(|part| part.slot.index == best.slot)
             .map(Part::report);
@@ -509,9 +403,8 @@ impl Fusion {
             finish: served.as_ref().and_then(|served| served.finish.as_ref()),
             usage: usage.as_ref(),
         };
-        let (advisers, judge, synthesizers) = (&self.advisers, &self.judge, &self.synthesizers);
-        let total = || total(advisers.iter().chain(judge).chain(synthesizers));
-        self.output.draft(&draft, head, total, &mut self.actions);
+        self.output
+            .draft(&draft, head, || self.parts.total(), &mut self.actions);
         self.drafted = true;
         self.finish(Outcome::Answered, now, health);
         self.report.served = served;
@@ -540,16 +433,11 @@ impl Fusion {
     /// The whole tree is over: connections that were still closing are closed.
     fn finish(&mut self, outcome: Outcome, now: Millis, health: &mut Health) {
         self.phase = Phase::Over;
-        for part in self
-            .advisers
-            .iter_mut()
-            .chain(&mut self.judge)
-            .chain(&mut self.synthesizers)
-        {
+        for part in self.parts.called_mut() {
             part.cancel(now, health);
             part.drain(&mut self.actions);
         }
-        if let Some(part) = self.synthesizers.last() {
+        if let Some(part) = self.parts.synthesizers.last() {
             self.report = part.report().clone();
             self.report.started = self.began;
         }
@@ -565,7 +453,7 @@ impl Fusion {
 
     /// Closes everything; a synthesizer that has not been called is never called.
     fn caller_gone(&mut self, now: Millis, health: &mut Health) {
-        let answering = self.synthesizers.last_mut().map(|part| {
+        let answering = self.parts.synthesizers.last_mut().map(|part| {
             part.cancel(now, health);
             part.report().outcome
         });
@@ -583,12 +471,7 @@ impl Machine for Fusion {
         if matches!(event, Event::CallerGone) {
             return self.caller_gone(now, health);
         }
-        let parts = self
-            .advisers
-            .iter_mut()
-            .chain(&mut self.judge)
-            .chain(&mut self.synthesizers);
-        for part in parts.filter(|part| part.concerns(&event)) {
+        for part in self.parts.called_mut().filter(|part| part.concerns(&event)) {
             part.handle(now, event.clone(), health);
         }
         self.advance(now, health);
@@ -602,9 +485,9 @@ impl Machine for Fusion {
         if self.phase == Phase::Over {
             return None;
         }
-        let parts = self.advisers.iter().chain(&self.judge).chain(&self.synthesizers);
-        let own = self.quorum_until.into_iter().chain(self.output.next_wake());
-        parts.filter_map(Part::next_wake).chain(own).min()
+        let own = [self.parts.advisers.next_wake(), self.output.next_wake()];
+        let parts = self.parts.called().filter_map(Part::next_wake);
+        parts.chain(own.into_iter().flatten()).min()
     }
 
     fn report(&self) -> &Report {
@@ -612,45 +495,6 @@ impl Machine for Fusion {
     }
 
     fn stages(&self) -> Vec<StageReport<'_>> {
-        let parts = self.advisers.iter().chain(&self.judge).chain(&self.synthesizers);
-        parts.map(Part::stage).collect()
+        self.parts.called().map(Part::stage).collect()
     }
-}
-
-fn total<'a>(parts: impl Iterator<Item = &'a Part> + Clone) -> Total {
-    let (usage, cost) = progress::sum(parts.clone().map(Part::report));
-    Total {
-        usage: usage.unwrap_or_default(),
-        cost,
-        calls: parts.map(|part| part.report().attempts.len()).sum(),
-    }
-}
-
-/// The draft that answers when no synthesizer does: the judge's best, else the first adviser's.
-fn best_draft<'a>(proposals: &'a [Proposal], notes: Option<&Notes>, anonymise: bool) -> Option<&'a Proposal> {
-    let best = notes.and_then(|notes| {
-        proposals
-            .iter()
-            .find(|draft| inject::label(draft, anonymise) == notes.best)
-    });
-    best.or_else(|| proposals.first())
-}
-
-/// A draft is one plain text: it calls no tool and was held to no format.
-fn wants_plain_text(call: &Call) -> bool {
-    let format = json::find(&call.fields, "response_format").and_then(|field| call.body.get(field.value.clone()));
-    let free = format.is_none_or(|format| {
-        let format: Option<serde_json::Value> = serde_json::from_slice(format).ok();
-        format.is_some_and(|format| format.is_null() || format.get("type").is_some_and(|kind| kind == "text"))
-    });
-    let functions = json::find(&call.fields, "functions").is_some();
-    free && !functions && !call.needs.tools && !call.needs.json_schema && call.choices == 1 && !audio_output(call)
-}
-
-fn audio_output(call: &Call) -> bool {
-    json::find(&call.fields, "audio").is_some()
-}
-
-fn chars(bound: u64) -> usize {
-    usize::try_from(bound).unwrap_or(usize::MAX)
 }

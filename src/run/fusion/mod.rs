@@ -4,11 +4,20 @@
 //! and the synthesizer. The synthesizer is an ordinary run of a chain.
 
 pub mod adviser;
+mod adviser_queue;
+mod best_draft;
 pub mod conversation;
 pub mod inject;
 pub mod judge;
 pub mod machine;
 mod output;
 mod part;
+mod parts;
 pub mod progress;
+mod stages;
 pub mod test_prompt;
+
+/// A profile's bound in characters.
+fn chars(bound: u64) -> usize {
+    usize::try_from(bound).unwrap_or(usize::MAX)
+}

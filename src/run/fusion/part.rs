@@ -3,25 +3,14 @@
 use super::machine::FusionInput;
 use super::progress::{Progress, Slot, Standing, Watch};
 use crate::catalog::ModelId;
-use crate::route::estimate::estimate;
+use crate::route::Chain;
 use crate::route::health::Health;
-use crate::route::{Chain, Target};
 use crate::run::engine::{AnswerAs, CALLS_PER_RUN, Limits, Run, RunInput};
 use crate::run::machine::{Action, CallId, Event, Machine, StageReport};
 use crate::run::report::Report;
-use crate::wire::call::Limits as BodyLimits;
-use crate::wire::{Call, Millis, chat};
-use bytes::Bytes;
+use crate::wire::{Call, Millis};
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
-
-/// Ranges of call ids: advisers 0 to 7 in the order of calling, then the others.
-pub(super) const ADVISERS: u32 = 8;
-pub(super) const JUDGE_RANGE: u32 = ADVISERS;
-pub(super) const SYNTHESIZER_RANGE: u32 = 9;
-pub(super) const SECOND_SYNTHESIZER_RANGE: u32 = 10;
-/// The synthesizer alone, beside a test prompt.
-pub(super) const BASELINE_RANGE: u32 = 11;
 
 /// What a part is made of.
 #[derive(Debug)]
@@ -178,25 +167,6 @@ impl Part {
         };
         self.watch.look(&standing, out);
     }
-}
-
-/// The request of an adviser or judge and its one target, tried once per credential: they have no fallback of their own. `None`: the
-/// body is no request.
-pub(super) fn single(like: &Chain, target: Target, body: Bytes) -> Option<(Chain, Arc<Call>)> {
-    let call = chat::parse(body, &BodyLimits::default()).ok()?;
-    let mut chain = Chain {
-        targets: vec![target],
-        context_targets: Vec::new(),
-        content_policy_targets: Vec::new(),
-        skipped: Vec::new(),
-        pinned_credential: None,
-        trim: false,
-        estimated_input_tokens: estimate(&call.size).typical,
-        ..like.clone()
-    };
-    chain.retry.same_target = 0;
-    chain.hedge.enabled = false;
-    Some((chain, Arc::new(call)))
 }
 
 fn call_of(event: &Event) -> Option<CallId> {

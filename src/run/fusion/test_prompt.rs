@@ -1,20 +1,19 @@
 //! A test prompt: a fusion as a stream of `TestEvent`s (docs/admin-api.md) for the person who tries a profile, optionally with the
 //! synthesizer alone beside it. The events carry drafts and answers; they go to that person only.
 
-use super::machine::{Fusion, FusionInput, TEST_ANSWER_CHARS};
-use super::part::{BASELINE_RANGE, Part, PartInput};
+use super::machine::{Fusion, FusionInput};
+use super::part::Part;
 use super::progress::{self, Progress, Slot};
+use super::stages;
 use crate::catalog::NanoUsd;
 use crate::route::Stage;
 use crate::route::health::Health;
-use crate::run::engine::{AnswerAs, Limits};
 use crate::run::machine::{Action, Event, Machine, ResponseHead, StageReport};
 use crate::run::report::{Outcome, Report};
 use crate::wire::{Millis, Usage, chat_encode};
 use bytes::Bytes;
 use serde_json::{Value, json};
 use std::collections::VecDeque;
-use std::sync::Arc;
 
 /// Silence after which a comment keeps the stream alive.
 const PING_AFTER: Millis = Millis(5_000);
@@ -65,20 +64,7 @@ impl TestPrompt {
             ],
             stream: true,
         };
-        let alone = PartInput {
-            slot: Slot {
-                stage: Stage::Answer,
-                index: 0,
-            },
-            range: BASELINE_RANGE,
-            chain: plan.synthesizer.clone(),
-            call: Arc::clone(&fusion.call),
-            answer: AnswerAs::Text {
-                max_chars: TEST_ANSWER_CHARS,
-            },
-            limits: Limits::default(),
-            deadline: now.plus(fusion.time()),
-        };
+        let alone = stages::baseline(&fusion, now.plus(fusion.time()));
         let baseline = input.baseline.then(|| Part::start(alone, &fusion, now, health));
         let mut prompt = Self {
             request_id: fusion.request_id.clone(),
