@@ -2,7 +2,8 @@
 
 use super::acts::{Act, Answer, Mishap, Prefill, answer, error, limited, text, unavailable, wrong_key};
 use super::world::World;
-use crate::run::engine::AnswerAs;
+use crate::route::health::Health;
+use crate::run::engine::{AnswerAs, Run};
 use crate::run::machine::{Action, CallId, Event, Machine, TransportFault};
 use crate::run::report::Outcome;
 use crate::wire::Millis;
@@ -60,6 +61,63 @@ pub(super) fn event(call: u32) -> impl Strategy<Value = Event> {
     ]
 }
 
+/// Whatever happens, a machine calls under new ids, says nothing twice and nothing after its end, and closes what it opened. After
+/// `events` (each so many milliseconds after the one before) it is left alone, and ends by its own deadlines.
+pub(super) fn survive<M: Machine>(
+    machine: &mut M,
+    is_over: impl Fn(&M) -> bool,
+    events: Vec<(Event, u64)>,
+    mut now: Millis,
+    health: &mut Health,
+) -> Result<(), TestCaseError> {
+    let mut seen = Seen::default();
+    seen.look(machine, &is_over)?;
+    for (event, wait) in events {
+        now = now.plus(Millis(wait));
+        if let Event::End { call } | Event::Broken { call, .. } = &event {
+            seen.open.remove(call);
+        }
+        machine.handle(now, event, health);
+        seen.look(machine, &is_over)?;
+    }
+    for _ in 0..400 {
+        let Some(wake) = machine.next_wake() else { break };
+        prop_assert!(!is_over(machine), "nothing wakes what is over");
+        now = now.max(wake);
+        machine.handle(now, Event::Tick, health);
+        seen.look(machine, &is_over)?;
+    }
+    prop_assert!(is_over(machine), "it ends");
+    prop_assert!(seen.open.is_empty(), "calls left open: {:?}", seen.open);
+    Ok(())
+}
+
+/// What a machine has done so far.
+#[derive(Default)]
+struct Seen {
+    started: bool,
+    finished: bool,
+    open: BTreeSet<CallId>,
+}
+
+impl Seen {
+    fn look<M: Machine>(&mut self, machine: &mut M, is_over: impl Fn(&M) -> bool) -> Result<(), TestCaseError> {
+        while let Some(action) = machine.poll() {
+            prop_assert!(!self.finished, "{:?} after Finish", action);
+            match action {
+                Action::Call(request) => prop_assert!(self.open.insert(request.call), "a call id is used once"),
+                Action::Cancel(call) => drop(self.open.remove(&call)),
+                Action::InPieces(call) => prop_assert!(self.open.contains(&call), "only of a call that is open"),
+                Action::Start(_) => prop_assert!(!std::mem::replace(&mut self.started, true), "two Starts"),
+                Action::Emit(_) => prop_assert!(self.started, "Emit without Start"),
+                Action::Finish => self.finished = true,
+            }
+        }
+        prop_assert_eq!(self.finished, is_over(machine));
+        Ok(())
+    }
+}
+
 fn any_event() -> impl Strategy<Value = Event> {
     prop_oneof![40 => (0u32..6).prop_flat_map(event), 1 => Just(Event::CallerGone)]
 }
@@ -79,42 +137,7 @@ proptest! {
         world.seed = seed;
         world.answer = if collect { AnswerAs::Text { max_chars: 3 } } else { AnswerAs::Asked };
         let mut run = world.start();
-        let (mut starts, mut finishes) = (0, 0);
-        let mut open: BTreeSet<CallId> = BTreeSet::new();
-        let mut now = world.now;
-        let mut check = |run: &mut crate::run::engine::Run, open: &mut BTreeSet<CallId>| {
-            while let Some(action) = run.poll() {
-                prop_assert_eq!(finishes, 0, "{:?} after Finish", action);
-                match action {
-                    Action::Call(request) => prop_assert!(open.insert(request.call), "a call id is used once"),
-                    Action::Cancel(call) => { open.remove(&call); }
-                    Action::InPieces(call) => prop_assert!(open.contains(&call), "only of a call that is open"),
-                    Action::Start(_) => starts += 1,
-                    Action::Emit(_) => prop_assert_eq!(starts, 1, "Emit without Start"),
-                    Action::Finish => finishes += 1,
-                }
-            }
-            prop_assert!(starts <= 1);
-            prop_assert_eq!(finishes == 1, run.ended());
-            Ok(())
-        };
-        check(&mut run, &mut open)?;
-        for (event, wait) in events {
-            now = now.plus(Millis(wait));
-            if let Event::End { call } | Event::Broken { call, .. } = &event { open.remove(call); }
-            run.handle(now, event, &mut world.health);
-            check(&mut run, &mut open)?;
-        }
-        // Left alone it ends by its own deadlines.
-        for _ in 0..200 {
-            let Some(wake) = run.next_wake() else { break };
-            prop_assert!(!run.ended());
-            now = now.max(wake);
-            run.handle(now, Event::Tick, &mut world.health);
-            check(&mut run, &mut open)?;
-        }
-        prop_assert!(run.ended(), "a run ends");
-        prop_assert!(open.is_empty(), "calls left open: {:?}", open);
+        survive(&mut run, Run::ended, events, world.now, &mut world.health)?;
         let ended = run.report().attempts.iter().all(|attempt| attempt.ended.is_some());
         prop_assert!(ended, "{:#?}", run.report());
     }
