@@ -14,6 +14,7 @@ mod quotas;
 mod recovery;
 mod refusals;
 mod scenarios;
+mod story;
 mod tiers;
 mod timers;
 mod told;

@@ -1,7 +1,8 @@
 //! A panel under test: three advisers, a judge and a synthesizer, each at a provider of its own.
 
 use super::acts::{Act, Answer, answer, ok};
-use super::world::{Story, TargetSpec, World, target};
+use super::story::Story;
+use super::world::{TargetSpec, World, target};
 use crate::catalog::FusionProfile;
 use crate::route::{FusionPlan, Stage};
 use crate::run::fusion::machine::{Fusion, FusionInput};

@@ -1,7 +1,8 @@
 //! What response headers tell, on answers and on errors.
 
 use super::acts::{error, limited, ok, unavailable};
-use super::world::{Story, World, target};
+use super::story::Story;
+use super::world::{World, target};
 use serde_json::json;
 
 /// Every header that a chain's answer always has.

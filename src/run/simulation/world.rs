@@ -1,13 +1,13 @@
-//! The world: catalog, scripts, clock, and what the caller saw.
+//! The world: catalog, scripts and clock.
 
 use super::acts::{Act, Step, steps_of};
+use super::story::Story;
 use crate::catalog::document::CatalogDocument;
 use crate::catalog::{Catalog, Credential, CredentialId, PoolId, Secret, Vault};
 use crate::route::health::Health;
 use crate::route::plan::{Chain, Target};
 use crate::run::engine::{AnswerAs, Limits, Run, RunInput};
-use crate::run::machine::{Action, CallId, Event, Machine, ResponseHead, UpstreamRequest};
-use crate::run::report::Report;
+use crate::run::machine::{Action, CallId, Event, Machine, UpstreamRequest};
 use crate::wire::call::Limits as BodyLimits;
 use crate::wire::{Call, Millis, chat};
 use bytes::Bytes;
@@ -70,30 +70,6 @@ pub(super) struct World {
     /// The caller hangs up so long after its request.
     pub(super) hang_up: Option<Millis>,
     counts: BTreeMap<String, usize>,
-}
-
-/// What happened in one request.
-#[derive(Debug)]
-pub(super) struct Story {
-    pub(super) head: Option<ResponseHead>,
-    pub(super) body: String,
-    pub(super) report: Report,
-    pub(super) took: Millis,
-    /// When the head went out.
-    pub(super) began: Option<Millis>,
-    /// `target/key` of each call, when it was sent, and the body sent.
-    pub(super) calls: Vec<(String, Millis, Value)>,
-    /// Its bytes.
-    pub(super) bodies: Vec<Bytes>,
-    /// Its id.
-    pub(super) ids: Vec<CallId>,
-    pub(super) headers: Vec<Vec<(String, String)>>,
-    pub(super) cancelled: Vec<CallId>,
-    /// Calls whose answers may come in larger pieces.
-    pub(super) in_pieces: Vec<CallId>,
-    /// What went out, and when.
-    pub(super) emitted: Vec<(Millis, Bytes)>,
-    pub(super) kept: Option<String>,
 }
 
 impl World {
@@ -284,21 +260,7 @@ impl World {
     /// Drives any machine to its end.
     pub(super) fn drive(&mut self, run: &mut impl Machine) -> Story {
         let started = self.now;
-        let mut story = Story {
-            head: None,
-            body: String::new(),
-            report: Report::default(),
-            took: Millis(0),
-            began: None,
-            calls: Vec::new(),
-            bodies: Vec::new(),
-            ids: Vec::new(),
-            headers: Vec::new(),
-            cancelled: Vec::new(),
-            in_pieces: Vec::new(),
-            emitted: Vec::new(),
-            kept: None,
-        };
+        let mut story = Story::default();
         let mut queue: BinaryHeap<Scheduled> = BinaryHeap::new();
         let mut order = 0;
         let mut finished = false;
@@ -426,89 +388,6 @@ impl World {
             .iter()
             .map(|(name, value)| (name.clone(), value.expose().to_owned()));
         story.headers.push(headers.collect());
-    }
-}
-
-impl Story {
-    pub(super) fn status(&self) -> u16 {
-        self.head.as_ref().map_or(0, |head| head.status)
-    }
-
-    pub(super) fn header(&self, name: &str) -> Option<&str> {
-        let head = self.head.as_ref()?;
-        head.headers
-            .iter()
-            .find(|(known, _)| known == name)
-            .map(|(_, value)| value.as_str())
-    }
-
-    /// `p/k1 p/k1 f/k1`
-    pub(super) fn path(&self) -> String {
-        self.calls
-            .iter()
-            .map(|(who, _, _)| who.as_str())
-            .collect::<Vec<_>>()
-            .join(" ")
-    }
-
-    pub(super) fn calls_to(&self, name: &str) -> usize {
-        self.calls
-            .iter()
-            .filter(|(who, _, _)| who.split('/').next() == Some(name))
-            .count()
-    }
-
-    /// The visible text, of a stream or of one body.
-    pub(super) fn text(&self) -> String {
-        if self.head.as_ref().is_some_and(|head| head.stream) {
-            self.events()
-                .iter()
-                .filter_map(|event| event["choices"][0]["delta"]["content"].as_str())
-                .collect()
-        } else {
-            self.json()["choices"][0]["message"]["content"]
-                .as_str()
-                .unwrap_or_default()
-                .to_owned()
-        }
-    }
-
-    pub(super) fn json(&self) -> Value {
-        serde_json::from_str(&self.body).unwrap_or(Value::Null)
-    }
-
-    /// The JSON events of the stream.
-    pub(super) fn events(&self) -> Vec<Value> {
-        let data = self.body.split("\n\n").filter_map(|event| event.strip_prefix("data: "));
-        data.filter(|data| *data != "[DONE]")
-            .map(|data| serde_json::from_str(data).expect("JSON events"))
-            .collect()
-    }
-
-    pub(super) fn done(&self) -> bool {
-        self.body.matches("data: [DONE]\n\n").count() == 1 && self.body.ends_with("data: [DONE]\n\n")
-    }
-
-    pub(super) fn error_code(&self) -> String {
-        self.json()["error"]["code"].as_str().unwrap_or_default().to_owned()
-    }
-
-    /// An answer arrived whole: status, text once, the stream properly ended.
-    pub(super) fn assert_answer_text(&self, text: &str) {
-        assert_eq!(self.status(), 200, "{self:#?}");
-        assert_eq!(self.text(), text, "{}", self.body);
-        let stream = self.head.as_ref().is_some_and(|head| head.stream);
-        assert!(!stream || self.done(), "{}", self.body);
-    }
-
-    /// The same, and all of it is one stream.
-    pub(super) fn assert_answer(&self, text: &str) {
-        self.assert_answer_text(text);
-        if self.head.as_ref().is_some_and(|head| head.stream) {
-            let identities: std::collections::BTreeSet<String> =
-                self.events().iter().map(|event| event["id"].to_string()).collect();
-            assert_eq!(identities.len(), 1, "one stream has one id: {identities:?}");
-        }
     }
 }
 
