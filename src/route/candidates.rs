@@ -372,19 +372,11 @@ fn cooling(target: &Target, asker: &Asker) -> (Option<Millis>, Option<&'static s
     let world = asker.world;
     let host = host_of(&target.provider, world.vault);
     let gate = world.health.target_gate(&target.model.id, &host, world.now);
-    let none = BTreeSet::new();
     let want = Want {
-        model: &target.model.id,
-        pool: target.pool.as_ref(),
         credential_optional: target.provider.credential_optional,
         allowed: &target.allowed_credentials,
-        session: None,
-        pinned: None,
-        used: &none,
         estimated_tokens: asker.estimate.typical,
-        last_resort: false,
-        seed: 0,
-        now: world.now,
+        ..Want::planning(&target.model.id, target.pool.as_ref(), world.now)
     };
     let keys = availability(world.vault, world.health, &want).err();
     let too_long = world

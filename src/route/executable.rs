@@ -12,7 +12,6 @@ use crate::catalog::vault::expand;
 use crate::catalog::{Auth, Catalog, Model, NanoUsd, Policy, PoolId, Provider, Transport, Vault};
 use crate::wire::pattern::matches;
 use crate::wire::{CallKind, Millis, SizeHints};
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// Everything a decision reads besides the request and the grant.
@@ -307,19 +306,10 @@ fn payable_by(
             Err(Refusal::new(RefusalCode::NoCredential, text).fix(FixKind::Provider, provider.id.as_str(), todo))
         };
     };
-    let none = BTreeSet::new();
     let want = Want {
-        model: &model.id,
-        pool: Some(pool),
         credential_optional: provider.credential_optional,
         allowed: allowed_credentials(policy, pool),
-        session: None,
-        pinned: None,
-        used: &none,
-        estimated_tokens: 0,
-        last_resort: false,
-        seed: 0,
-        now: world.now,
+        ..Want::planning(&model.id, Some(pool), world.now)
     };
     match availability(world.vault, world.health, &want) {
         Err(missing) if missing.members == 0 => {

@@ -4,8 +4,9 @@
 use super::executable::{World, executable};
 use super::fusion_planner::fusion_executable;
 use super::lookup::{Named, find, fusion_name};
-use super::planner::{passing, route_is_open};
+use super::planner::route_is_open;
 use super::refusal::{Refusal, RefusalCode};
+use super::refusing::passing;
 use crate::access::Grant;
 use crate::catalog::{FusionProfile, Model, ModelId, PicoUsd, Price, Route};
 use crate::wire::CallKind;

@@ -23,6 +23,7 @@ mod planner;
 mod provider_spend;
 pub mod readiness;
 pub mod refusal;
+mod refusing;
 pub mod select;
 #[cfg(test)]
 mod tests;

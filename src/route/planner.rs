@@ -1,25 +1,22 @@
-//! From a call to a plan and its explanation. Every refusal is found here, before any upstream is called.
+//! From a call to a plan and its explanation. Every refusal is found here, before any upstream is called; how one is told is
+//! `refusing`'s.
 
 use super::candidates::{Asker, Ready, Sorted, Wish, sort_out};
-use super::error::{Refused, RouteError};
+use super::error::Refused;
 use super::estimate::{Estimate, estimate, reserved_output};
 use super::executable::{World, policy_allows_virtual};
-use super::explanation::{Candidate, Explanation, PinReport, PinState, pipeline, usd};
+use super::explanation::{Explanation, PinReport, PinState, pipeline, usd};
 use super::lookup::{Named, find, find_model};
 use super::pin::{CACHE_WORTHY_TOKENS, Pin, Session};
 use super::plan::{Chain, Plan, PlannedCall, Shape, Stage};
-use super::refusal::{FixKind, Gate, Refusal, RefusalCode};
-use super::select::{Want, availability};
+use super::refusal::{FixKind, Refusal, RefusalCode};
+use super::refusing::fatal;
 use super::{dice, fusion_planner};
 use crate::access::Grant;
 use crate::catalog::document::{ContextDowngrade, FallbackOn, Hedge, Retry};
 use crate::catalog::{Model, ModelId, NanoUsd, ProviderId, Route};
-use crate::wire::{Call, Millis};
-use std::collections::BTreeSet;
+use crate::wire::Call;
 use std::sync::Arc;
-
-/// Nobody knows when an operator repairs a target; a client should not ask more often than this.
-const REPAIR: Millis = Millis(30_000);
 
 /// What a request brings besides its body.
 #[derive(Clone, Copy, Debug, Default)]
@@ -367,7 +364,8 @@ impl Draft<'_> {
         }
     }
 
-    fn blank(&self) -> Explanation {
+    /// Of a request for which nothing has been considered.
+    pub(super) fn blank(&self) -> Explanation {
         Explanation {
             requested_model: super::lookup::shown(&self.call.model),
             kind: Some(self.call.kind),
@@ -379,113 +377,6 @@ impl Draft<'_> {
             ..Explanation::default()
         }
     }
-
-    /// A refusal with what was considered.
-    pub(super) fn refused(&self, refusal: Refusal, candidates: Vec<Candidate>) -> Box<Refused> {
-        self.refuse_with(
-            RouteError::Refused {
-                refusal,
-                retry_at: None,
-            },
-            candidates,
-        )
-    }
-
-    /// Any error with what was considered.
-    pub(super) fn refuse_with(&self, error: RouteError, candidates: Vec<Candidate>) -> Box<Refused> {
-        let explanation = Explanation {
-            verdict: format!("Refused without a call: {error}"),
-            strategy: "refused".to_owned(),
-            why: error.reason().to_owned(),
-            pipeline: pipeline(&candidates),
-            candidates,
-            ..self.blank()
-        };
-        Box::new(Refused {
-            error,
-            explanation: explanation.bounded(),
-        })
-    }
-
-    fn nobody(&self, name: &str, direct: bool, sorted: &Sorted) -> Box<Refused> {
-        let retry_at = sorted
-            .refused
-            .iter()
-            .filter(|(_, refusal)| {
-                matches!(
-                    refusal.code,
-                    RefusalCode::CredentialsExhausted | RefusalCode::QuotaExhausted
-                )
-            })
-            .filter_map(|(model, _)| self.next_credential_at(model))
-            .min();
-        let mut own = sorted
-            .refused
-            .iter()
-            .filter(|(_, refusal)| refusal.code != RefusalCode::Duplicate);
-        let error = match (own.next(), own.next()) {
-            (Some((_, refusal)), None) if direct => RouteError::Refused {
-                refusal: refusal.clone(),
-                retry_at,
-            },
-            (Some((_, refusal)), None) if refusal.code.gate() != Gate::Known => RouteError::Refused {
-                refusal: refusal.clone(),
-                retry_at,
-            },
-            _ => RouteError::NoTarget {
-                name: name.to_owned(),
-                refusals: sorted.refused.clone(),
-                retry_at: Some(retry_at.unwrap_or(self.world.now.plus(REPAIR))),
-            },
-        };
-        self.refuse_with(error, sorted.reports("target"))
-    }
-
-    fn next_credential_at(&self, model: &str) -> Option<Millis> {
-        let model = self.world.catalog.model(model)?;
-        let provider = self.world.catalog.providers.get(&model.provider)?;
-        let none = BTreeSet::new();
-        let want = Want {
-            model: &model.id,
-            pool: provider.pool.as_ref(),
-            credential_optional: false,
-            allowed: &[],
-            session: None,
-            pinned: None,
-            used: &none,
-            estimated_tokens: 0,
-            last_resort: false,
-            seed: 0,
-            now: self.world.now,
-        };
-        availability(self.world.vault, self.world.health, &want).err()?.next_at
-    }
-}
-
-/// Fallbacks help where the named model fails, not where policy forbids it. And what is not set up at all does not exist, whatever
-/// fallbacks the policy names; a caller that names fallbacks itself knows that the first may be missing.
-fn fatal(refusal: &Refusal, alone: bool) -> bool {
-    match refusal.code.gate() {
-        Gate::Policy => true,
-        Gate::Preference => false,
-        _ => {
-            alone
-                && !passing(refusal.code)
-                && !matches!(refusal.code, RefusalCode::LacksCapability | RefusalCode::TooLong)
-        }
-    }
-}
-
-/// Reasons that pass or that another target does not share: there a policy's fallbacks serve, and the model stays listed.
-pub(super) fn passing(code: RefusalCode) -> bool {
-    matches!(
-        code,
-        RefusalCode::CredentialsExhausted
-            | RefusalCode::QuotaExhausted
-            | RefusalCode::NoAccess
-            | RefusalCode::TargetGone
-            | RefusalCode::Budget
-    )
 }
 
 /// Is the route on, and may this caller use it?

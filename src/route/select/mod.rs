@@ -41,6 +41,28 @@ pub struct Want<'a> {
     pub now: Millis,
 }
 
+/// A request that has used up no credential.
+static NONE_USED: BTreeSet<CredentialId> = BTreeSet::new();
+
+impl<'a> Want<'a> {
+    /// What planning asks: may anybody use any credential of the pool for the shortest request?
+    pub fn planning(model: &'a ModelId, pool: Option<&'a PoolId>, now: Millis) -> Self {
+        Self {
+            model,
+            pool,
+            credential_optional: false,
+            allowed: &[],
+            session: None,
+            pinned: None,
+            used: &NONE_USED,
+            estimated_tokens: 0,
+            last_resort: false,
+            seed: 0,
+            now,
+        }
+    }
+}
+
 /// What came of it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Selection<'a> {
