@@ -5,6 +5,7 @@
 
 pub mod class;
 pub mod cooldown;
+mod eviction;
 pub mod fact;
 pub mod gate;
 pub mod hub;
@@ -14,23 +15,21 @@ mod sizes;
 pub mod stats;
 #[cfg(test)]
 mod tests;
+mod turns;
 
 pub use class::{FailureClass, Level};
+pub use eviction::MAX_ENTRIES;
 pub use fact::{HealthFact, HealthKey};
 pub use gate::Gate;
 
 use crate::catalog::{CredentialId, ModelId, PoolId};
 use crate::wire::Millis;
 use cooldown::{Blow, Cooldown, after_failure};
+use eviction::MAX_STATS;
 use memo::Ceiling;
 use stats::{CredentialStats, TargetStats, size_bucket};
 use std::collections::{BTreeMap, BTreeSet};
-
-/// Most cooldowns, ceilings and memos together (resilience.md 2.10).
-pub const MAX_ENTRIES: usize = 4096;
-
-/// Most targets and most credentials whose figures are kept.
-const MAX_STATS: usize = 1024;
+use turns::Turns;
 
 /// Give-ups in a row that open the breaker of a sole target (resilience.md 2.6).
 const SOLE_GIVE_UPS: u32 = 5;
@@ -83,7 +82,7 @@ pub struct Health {
     unsupported: BTreeMap<(ModelId, String), Millis>,
     targets: BTreeMap<ModelId, TargetStats>,
     credentials: BTreeMap<CredentialId, CredentialStats>,
-    turns: BTreeMap<PoolId, BTreeMap<CredentialId, i64>>,
+    turns: Turns,
     transitions: Vec<HealthFact>,
     peers: Option<(u32, Millis)>,
     seed: u64,
@@ -306,26 +305,14 @@ impl Health {
         }
     }
 
+    /// Smooth weighted round robin: the next credential of `pool` among `usable` (id, weight).
+    pub fn next_turn(&mut self, pool: &PoolId, usable: &[(&CredentialId, u32)]) -> Option<CredentialId> {
+        self.turns.next(pool, usable, self.seed)
+    }
+
     /// What happened since the last call that other isolates should know.
     pub fn drain_transitions(&mut self) -> Vec<HealthFact> {
         std::mem::take(&mut self.transitions)
-    }
-
-    /// Smooth weighted round robin: the next credential of `pool` among `usable` (id, weight).
-    pub fn next_turn(&mut self, pool: &PoolId, usable: &[(&CredentialId, u32)]) -> Option<CredentialId> {
-        if self.turns.len() >= MAX_STATS && !self.turns.contains_key(pool) {
-            self.turns.clear();
-        }
-        let fresh = !self.turns.contains_key(pool);
-        let turns = self.turns.entry(pool.clone()).or_default();
-        turns.retain(|id, _| usable.iter().any(|(other, _)| *other == id));
-        // Isolates begin at different places, or they would all burn the first credential together.
-        let skipped = if fresh { self.seed % 61 } else { 0 };
-        let mut chosen = None;
-        for _ in 0..=skipped {
-            chosen = smooth_turn(turns, usable);
-        }
-        chosen
     }
 
     fn strike(&mut self, key: HealthKey, blow: &Blow) {
@@ -399,54 +386,6 @@ impl Health {
         }
         self.transitions.push(fact);
     }
-
-    fn target_stats(&mut self, target: &ModelId, now: Millis) -> &mut TargetStats {
-        if self.targets.len() >= MAX_STATS && !self.targets.contains_key(target) {
-            drop_idle(&mut self.targets, |stats| (stats.in_flight > 0, stats.used_at));
-        }
-        let stats = self.targets.entry(target.clone()).or_default();
-        stats.used_at = now;
-        stats
-    }
-
-    fn credential_stats(&mut self, id: &CredentialId, now: Millis) -> &mut CredentialStats {
-        if self.credentials.len() >= MAX_STATS && !self.credentials.contains_key(id) {
-            drop_idle(&mut self.credentials, |stats| (stats.in_flight > 0, stats.used_at));
-        }
-        let stats = self.credentials.entry(id.clone()).or_default();
-        stats.used_at = now;
-        stats
-    }
-
-    /// Entries kept, all sorts together.
-    pub fn entries(&self) -> usize {
-        self.cooldowns.len() + self.ceilings.len() + self.unsupported.len()
-    }
-
-    /// Evicts when full: what has expired first, then what ends soonest.
-    fn make_room(&mut self, now: Millis) {
-        if self.entries() < MAX_ENTRIES {
-            return;
-        }
-        self.cooldowns.retain(|_, entry| entry.dead || now < entry.until);
-        self.ceilings.retain(|_, ceiling| now < ceiling.until);
-        self.unsupported.retain(|_, until| now < *until);
-        // An eighth at a time, so that a full memory does not sort on every failure.
-        if self.entries() >= MAX_ENTRIES {
-            drop_soonest(&mut self.cooldowns, |entry| (entry.dead, entry.until));
-            drop_soonest(&mut self.ceilings, |ceiling| ceiling.until);
-            drop_soonest(&mut self.unsupported, |until| *until);
-        }
-    }
-}
-
-/// Drops the eighth that ends soonest, at least one.
-fn drop_soonest<K: Ord, V, E: Ord + Copy>(map: &mut BTreeMap<K, V>, end: impl Fn(&V) -> E) {
-    let mut ends: Vec<E> = map.values().map(&end).collect();
-    ends.sort_unstable();
-    if let Some(last) = ends.get(ends.len() / 8).copied() {
-        map.retain(|_, value| end(value) > last);
-    }
 }
 
 /// Where a failure of this level is remembered.
@@ -466,40 +405,4 @@ fn key_at(level: Level, dispatch: &Dispatch) -> Option<HealthKey> {
         let personal = matches!(level, Level::Credential | Level::CredentialModel);
         (personal && dispatch.credential.is_none()).then(|| HealthKey::Target(dispatch.target.clone()))
     })
-}
-
-fn smooth_turn(turns: &mut BTreeMap<CredentialId, i64>, usable: &[(&CredentialId, u32)]) -> Option<CredentialId> {
-    let total: i64 = usable.iter().map(|(_, weight)| i64::from(*weight)).sum();
-    for (id, weight) in usable {
-        *turns.entry((*id).clone()).or_default() += i64::from(*weight);
-    }
-    // The first of equals in pool order.
-    let mut best: Option<(&CredentialId, i64)> = None;
-    for (id, _) in usable {
-        let current = turns.get(*id).copied().unwrap_or_default();
-        if best.is_none_or(|(_, highest)| current > highest) {
-            best = Some((id, current));
-        }
-    }
-    let chosen = best?.0.clone();
-    if let Some(current) = turns.get_mut(&chosen) {
-        *current -= total;
-    }
-    Some(chosen)
-}
-
-/// Drops the older half of what is not in use.
-fn drop_idle<K: Ord + Clone, V>(map: &mut BTreeMap<K, V>, used: impl Fn(&V) -> (bool, Millis)) {
-    let mut idle: Vec<Millis> = map
-        .values()
-        .map(&used)
-        .filter(|(busy, _)| !busy)
-        .map(|(_, at)| at)
-        .collect();
-    idle.sort_unstable();
-    let median = idle.get(idle.len() / 2).copied().unwrap_or_default();
-    map.retain(|_, value| {
-        let (busy, at) = used(value);
-        busy || at > median
-    });
 }
