@@ -3,7 +3,7 @@
 use super::cost::{self, CallCost};
 use super::ledger::message::KnownCost;
 use super::trace::{ContentNote, Span, SpanStage, TraceBody};
-use super::usage::{AttemptRow, Outcome, RequestRow, Role};
+use super::usage::{AttemptRow, Outcome, RequestRow, Requested, Role};
 use crate::catalog::NanoUsd;
 use crate::route::{Explanation, PlannedCall, Stage};
 use crate::run::machine::StageReport;
@@ -16,28 +16,12 @@ const CALLER_GONE: u16 = 499;
 /// Everything known about a finished request.
 #[derive(Debug)]
 pub struct RecordInput<'a> {
-    /// `x-request-id`.
-    pub request_id: &'a str,
-    /// When it arrived.
-    pub arrived: Millis,
-    /// When it was over.
-    pub ended: Millis,
-    /// Policy that pays.
-    pub policy: &'a str,
-    /// The key.
-    pub kid: &'a str,
-    /// Its label.
-    pub key_label: &'a str,
-    /// What the caller asked for.
-    pub requested_model: &'a str,
+    /// Who asked for what, and when.
+    pub requested: Requested<'a>,
     /// Configured route, if one was named.
     pub route: Option<&'a str>,
     /// `direct`, `route`, `fusion`, `auto`.
     pub strategy: &'a str,
-    /// Server-sent events?
-    pub stream: bool,
-    /// Session, namespaced by tenant.
-    pub session: Option<&'a str>,
     /// Input tokens to bill when an upstream told none.
     pub estimated_input_tokens: u64,
     /// What was reserved.
@@ -70,12 +54,6 @@ pub fn record(input: RecordInput<'_>) -> (RequestRow, TraceBody) {
     let report = input.report;
     let own = |text: Option<&str>| text.map(str::to_owned);
     let row = RequestRow {
-        request_id: input.request_id.to_owned(),
-        at: input.arrived,
-        policy: input.policy.to_owned(),
-        key_label: input.key_label.to_owned(),
-        kid: input.kid.to_owned(),
-        requested_model: input.requested_model.to_owned(),
         served_model: report.served.as_ref().map(|served| served.model.to_string()),
         route: own(input.route),
         strategy: input.strategy.to_owned(),
@@ -85,16 +63,13 @@ pub fn record(input: RecordInput<'_>) -> (RequestRow, TraceBody) {
             report.status
         },
         class: report.error_class.map(|class| class.as_str().to_owned()),
-        stream: input.stream,
         degraded: is_degraded(&input),
         attempts: calls.into_iter().map(|(_, row)| row).collect(),
         ttft_ms: report
             .served
             .as_ref()
-            .map(|served| served.committed_at.since(input.arrived).0),
-        duration_ms: input.ended.since(input.arrived).0,
-        session: own(input.session),
-        ..RequestRow::default()
+            .map(|served| served.committed_at.since(input.requested.arrived).0),
+        ..input.requested.row()
     }
     .closed();
     let trace = TraceBody {
@@ -176,7 +151,7 @@ fn is_degraded(input: &RecordInput<'_>) -> bool {
 }
 
 fn spans(input: &RecordInput<'_>) -> Vec<Span> {
-    let after = |at: Millis| at.since(input.arrived).0;
+    let after = |at: Millis| at.since(input.requested.arrived).0;
     let first_call = input
         .stages
         .iter()
@@ -185,7 +160,7 @@ fn spans(input: &RecordInput<'_>) -> Vec<Span> {
         .min();
     let mut spans = vec![Span {
         stage: SpanStage::Route,
-        end_ms: after(first_call.unwrap_or(input.ended)),
+        end_ms: after(first_call.unwrap_or(input.requested.ended)),
         ..Span::default()
     }];
     for stage in input.stages {
@@ -206,7 +181,7 @@ fn spans(input: &RecordInput<'_>) -> Vec<Span> {
                 credential: attempt.credential.clone(),
                 start_ms: after(attempt.started),
                 first_token_ms: attempt.first_token_at.map(after),
-                end_ms: after(attempt.ended.unwrap_or(input.ended)),
+                end_ms: after(attempt.ended.unwrap_or(input.requested.ended)),
                 outcome: outcome(attempt),
                 status: attempt.status,
                 class: attempt.class.map(|class| class.as_str().to_owned()),
@@ -228,7 +203,7 @@ fn stage_span(input: &RecordInput<'_>, stage: &StageReport<'_>, id: usize) -> Op
         Stage::Judge => SpanStage::Judge,
         Stage::Synthesizer => SpanStage::Synthesizer,
     };
-    let after = |at: Millis| at.since(input.arrived).0;
+    let after = |at: Millis| at.since(input.requested.arrived).0;
     let attempts = &stage.report.attempts;
     let last = attempts.last();
     let costs = attempts
@@ -247,7 +222,7 @@ fn stage_span(input: &RecordInput<'_>, stage: &StageReport<'_>, id: usize) -> Op
                 .filter_map(|attempt| attempt.ended)
                 .max()
                 .or(stage.report.ended)
-                .unwrap_or(input.ended),
+                .unwrap_or(input.requested.ended),
         ),
         outcome: last.map_or(Outcome::Cancelled, outcome),
         status: last.and_then(|attempt| attempt.status),

@@ -1,7 +1,7 @@
 //! Requests that were refused before any upstream was called: each leaves a row, but a flood of them becomes a count, not a flood of
 //! writes. Only genuine keys leave rows; a stranger's key leaves nothing.
 
-use super::usage::{REFUSED, RequestRow};
+use super::usage::{REFUSED, RequestRow, Requested};
 use crate::access::allowance::Allowance;
 use crate::wire::{ApiError, Millis, plain};
 use std::collections::BTreeMap;
@@ -15,50 +15,15 @@ pub const MAX_KINDS: usize = 16;
 /// Longest model name that a row repeats, bytes.
 const MAX_MODEL: usize = 128;
 
-/// A refused request, as far as it was understood.
-#[derive(Clone, Copy, Debug)]
-pub struct Refused<'a> {
-    /// `x-request-id`.
-    pub request_id: &'a str,
-    /// When it arrived.
-    pub arrived: Millis,
-    /// When it was refused.
-    pub ended: Millis,
-    /// Policy of the key.
-    pub policy: &'a str,
-    /// The key.
-    pub kid: &'a str,
-    /// Its label.
-    pub key_label: &'a str,
-    /// What the caller asked for, where that was understood.
-    pub requested_model: Option<&'a str>,
-    /// Server-sent events?
-    pub stream: bool,
-    /// Session, namespaced by tenant.
-    pub session: Option<&'a str>,
-}
-
 /// The row of a refused request: its status and code, no call, no cost.
-pub fn row(refused: &Refused<'_>, error: &ApiError) -> RequestRow {
+pub fn row(requested: &Requested<'_>, error: &ApiError) -> RequestRow {
+    // A name that no catalog knows is a caller's own text: only what could be a name is repeated.
+    let model = plain::name(requested.model, MAX_MODEL).unwrap_or_default();
     RequestRow {
-        request_id: refused.request_id.to_owned(),
-        at: refused.arrived,
-        policy: refused.policy.to_owned(),
-        key_label: refused.key_label.to_owned(),
-        kid: refused.kid.to_owned(),
-        // A name that no catalog knows is a caller's own text: only what could be a name is repeated.
-        requested_model: refused
-            .requested_model
-            .and_then(|name| plain::name(name, MAX_MODEL))
-            .unwrap_or_default()
-            .to_owned(),
         strategy: REFUSED.to_owned(),
         status: error.status,
         class: Some(error.code.clone()),
-        stream: refused.stream,
-        duration_ms: refused.ended.since(refused.arrived).0,
-        session: refused.session.map(str::to_owned),
-        ..RequestRow::default()
+        ..Requested { model, ..*requested }.row()
     }
     .closed()
 }
@@ -131,15 +96,15 @@ impl Refusals {
 mod tests {
     use super::*;
 
-    fn refused<'a>(kid: &'a str, model: &'a str) -> Refused<'a> {
-        Refused {
+    fn refused<'a>(kid: &'a str, model: &'a str) -> Requested<'a> {
+        Requested {
             request_id: "req_1",
             arrived: Millis(5),
             ended: Millis(9),
             policy: "team",
             kid,
             key_label: "ci",
-            requested_model: Some(model),
+            model,
             stream: true,
             session: None,
         }

@@ -68,8 +68,49 @@ pub struct RequestRow {
     /// Session, already namespaced by tenant.
     pub session: Option<String>,
     /// Further refusals of the same kind that have no row of their own; 0 for every answered request.
-    #[serde(default, skip_serializing_if = "is_none")]
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub repeats: u64,
+}
+
+/// Who asked for what, and when: what every row of a request begins with.
+#[derive(Clone, Copy, Debug)]
+pub struct Requested<'a> {
+    /// `x-request-id`.
+    pub request_id: &'a str,
+    /// When it arrived.
+    pub arrived: Millis,
+    /// When it was over.
+    pub ended: Millis,
+    /// Policy that pays.
+    pub policy: &'a str,
+    /// The key.
+    pub kid: &'a str,
+    /// Its label.
+    pub key_label: &'a str,
+    /// What the caller asked for; empty where that was not understood.
+    pub model: &'a str,
+    /// Server-sent events?
+    pub stream: bool,
+    /// Session, namespaced by tenant.
+    pub session: Option<&'a str>,
+}
+
+impl Requested<'_> {
+    /// The part of the row that does not depend on how the request ended.
+    pub(super) fn row(&self) -> RequestRow {
+        RequestRow {
+            request_id: self.request_id.to_owned(),
+            at: self.arrived,
+            policy: self.policy.to_owned(),
+            key_label: self.key_label.to_owned(),
+            kid: self.kid.to_owned(),
+            requested_model: self.model.to_owned(),
+            stream: self.stream,
+            duration_ms: self.ended.since(self.arrived).0,
+            session: self.session.map(str::to_owned),
+            ..RequestRow::default()
+        }
+    }
 }
 
 /// One upstream call.
@@ -104,20 +145,8 @@ pub struct AttemptRow {
     pub basis: Basis,
 }
 
-#[expect(
-    clippy::trivially_copy_pass_by_ref,
-    reason = "serde's `skip_serializing_if` calls it with a reference"
-)]
-fn is_zero(number: &u32) -> bool {
-    *number == 0
-}
-
-#[expect(
-    clippy::trivially_copy_pass_by_ref,
-    reason = "serde's `skip_serializing_if` calls it with a reference"
-)]
-fn is_none(number: &u64) -> bool {
-    *number == 0
+fn is_zero<N: Default + PartialEq>(number: &N) -> bool {
+    *number == N::default()
 }
 
 /// Part of an upstream call in its request.

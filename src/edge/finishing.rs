@@ -9,9 +9,9 @@ use crate::account::content::{self, Content, Side, Tap};
 use crate::account::ledger::message::{Granted, SettleRequest};
 use crate::account::ledger::rate;
 use crate::account::record::{RecordInput, known_cost, record};
-use crate::account::refusals::{self, Refused, Taken};
+use crate::account::refusals::{self, Refusals, Taken};
 use crate::account::trace::TraceBody;
-use crate::account::usage::RequestRow;
+use crate::account::usage::{RequestRow, Requested};
 use crate::account::waiting::Duty;
 use crate::catalog::NanoUsd;
 use crate::route::pin::{Pin, Served, after_answer};
@@ -161,17 +161,19 @@ impl Books {
         let report = machine.report();
         let stages = machine.stages();
         let (row, trace) = record(RecordInput {
-            request_id: &incoming.request_id,
-            arrived: incoming.received_at,
-            ended: clock::now(),
-            policy: asked.grant.policy.id.as_str(),
-            kid: &asked.grant.key.kid,
-            key_label: &asked.grant.key.label,
-            requested_model: &asked.call.model,
+            requested: Requested {
+                request_id: &incoming.request_id,
+                arrived: incoming.received_at,
+                ended: clock::now(),
+                policy: asked.grant.policy.id.as_str(),
+                kid: &asked.grant.key.kid,
+                key_label: &asked.grant.key.label,
+                model: &asked.call.model,
+                stream: asked.call.stream,
+                session: asked.session.as_ref().map(|(key, _)| key.as_str()),
+            },
             route: route.as_deref(),
             strategy,
-            stream: asked.call.stream,
-            session: asked.session.as_ref().map(|(key, _)| key.as_str()),
             estimated_input_tokens,
             reserved: granted.as_ref().map_or(NanoUsd(0), |granted| granted.reserved),
             report,
@@ -298,18 +300,18 @@ pub(super) fn refused(incoming: &Incoming, progress: Progress, error: &ApiError)
         return;
     };
     let now = clock::now();
-    let described = Refused {
+    let requested = Requested {
         request_id: &incoming.request_id,
         arrived: incoming.received_at,
         ended: now,
         policy: key.policy.as_str(),
         kid: &key.kid,
         key_label: &key.label,
-        requested_model: progress.call.as_ref().map(|call| call.model.as_str()),
+        model: progress.call.as_ref().map_or("", |call| call.model.as_str()),
         stream: progress.call.as_ref().is_some_and(|call| call.stream),
         session: progress.session.as_deref(),
     };
-    let row = refusals::row(&described, error);
+    let row = refusals::row(&requested, error);
     statistics::write(&incoming.env, &row);
     let (env, keep_days) = (incoming.env.clone(), progress.keep_days.max(1));
     match isolate::with_refusals(|refusals| refusals.take(row, now)) {
@@ -328,7 +330,7 @@ pub(super) fn refused(incoming: &Incoming, progress: Progress, error: &ApiError)
         }
         Taken::CloseAfter(pause) => incoming.after_response(async move {
             clock::sleep(pause).await;
-            let (rows, lost) = isolate::with_refusals(crate::account::refusals::Refusals::close);
+            let (rows, lost) = isolate::with_refusals(Refusals::close);
             if lost > 0 {
                 worker::console_warn!("{lost} refused requests left no row: too many in a short time");
             }

@@ -84,17 +84,19 @@ fn report(attempts: Vec<Attempt>) -> Report {
 
 fn rows(report: &Report, stages: &[StageReport<'_>]) -> (RequestRow, TraceBody) {
     record(RecordInput {
-        request_id: "req-1",
-        arrived: START,
-        ended: START.plus(Millis(1000)),
-        policy: "team",
-        kid: "k1",
-        key_label: "ci",
-        requested_model: "clawrouter/smart",
+        requested: Requested {
+            request_id: "req-1",
+            arrived: START,
+            ended: START.plus(Millis(1000)),
+            policy: "team",
+            kid: "k1",
+            key_label: "ci",
+            model: "clawrouter/smart",
+            stream: true,
+            session: None,
+        },
         route: Some("smart"),
         strategy: "route",
-        stream: true,
-        session: None,
         estimated_input_tokens: ESTIMATE,
         reserved: NanoUsd(5000),
         report,
