@@ -1,6 +1,6 @@
 //! `${NAME}` templates in base URLs, dialect paths and header values. Knows no value; [`super::Vault`] has them.
 
-/// Longest template text, characters; a header value's bound (api.md "Limits") is the largest user of it.
+/// Longest template text, characters; a header value's bound is the largest user of it.
 pub const MAX_TEMPLATE: usize = 8 * 1024;
 /// Longest variable name: what Workers accept as a secret's name with room to spare.
 const MAX_NAME: usize = 128;

@@ -10,11 +10,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::fmt::Write as _;
 
-/// Credentials of one pool (api.md "Limits"); later ones are not used.
+/// Credentials of one pool; later ones are not used.
 pub const MAX_CREDENTIALS: usize = 32;
 /// Numbered secrets are looked for from `X_API_KEY_0` to `X_API_KEY_32`: an environment can only be asked name by name.
 const MAX_NUMBERED: usize = 32;
-/// Longest credential, bytes: a header value's bound (api.md "Limits").
+/// Longest credential, bytes: a header value's bound.
 const MAX_SECRET: usize = 8 * 1024;
 
 /// A secret value. Never printed, never serialised.
@@ -142,7 +142,7 @@ pub fn store_names(catalog: &Catalog) -> Vec<String> {
         .collect()
 }
 
-/// Every name that discovery of `name` looks up (resilience.md 2.13): itself, two list forms, the numbered forms.
+/// Every name that discovery of `name` looks up: itself, two list forms, the numbered forms.
 pub fn discovered_names(name: &str) -> Vec<String> {
     let numbered = (0..=MAX_NUMBERED).map(|number| format!("{name}_{number}"));
     [name.to_owned(), format!("{name}S"), format!("{name}_POOL")]

@@ -1,4 +1,4 @@
-//! Why a request was not planned, and the table from that to an HTTP status and code (api.md "Errors").
+//! Why a request was not planned, and the table from that to an HTTP status and code (docs/errors.md).
 
 use super::explanation::Explanation;
 use super::refusal::{Refusal, RefusalCode};

@@ -25,7 +25,7 @@ const DEFAULT_OUTPUT: u64 = 4_096;
 /// Estimated input tokens of one request.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Estimate {
-    /// Bytes / 3.6 for ASCII (resilience.md 2.3), one for each wider character.
+    /// Bytes / 3.6 for ASCII, one for each wider character.
     pub typical: u64,
     /// Hardly ever exceeded: bytes / 2.6, one and a half for each wider character.
     pub bound: u64,

@@ -8,7 +8,7 @@ use crate::catalog::NanoUsd;
 use crate::wire::CallKind;
 use serde::{Deserialize, Serialize};
 
-/// Largest JSON text of an explanation, bytes (auto.md).
+/// Largest JSON text of an explanation, bytes.
 pub const MAX_BYTES: usize = 16 * 1024;
 
 /// Candidates kept, used and refused together: 16 targets of a route, 16 further models of a request, 8 advisers, a judge and more.

@@ -16,7 +16,7 @@ use crate::wire::CallKind;
 use crate::wire::call::FusionOverrides;
 use std::sync::Arc;
 
-/// Most advisers of one request (fusion.md "Profile").
+/// Most advisers of one request.
 const MAX_ADVISERS: usize = 8;
 
 /// Is the fusion offered to this caller? Exactly when a minimal call would not be refused before upstream.

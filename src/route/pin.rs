@@ -1,4 +1,4 @@
-//! Session pins: who served a session, so that it stays there while that is worth it (resilience.md 2.11, auto.md "Session pins").
+//! Session pins: who served a session, so that it stays there while that is worth it.
 //!
 //! Pins are hints. A pinned target that cannot be used now is skipped and the pin kept; a failure on it re-pins; a pin that only a
 //! failure of the primary made ends soon, so that the session returns. Plain data and pure decisions; the Durable Object stores them.

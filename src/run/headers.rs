@@ -1,4 +1,4 @@
-//! Response headers that tell who answered and what it took (resilience.md 2.12). Classes and times only, never upstream text.
+//! Response headers that tell who answered and what it took. Classes and times only, never upstream text.
 
 use super::engine::RunInput;
 use super::report::{Attempt, AttemptAction, Report};

@@ -1,4 +1,4 @@
-//! When a second call may start beside a slow first one (resilience.md 2.11). Opt-in; streaming callers only; before the commit.
+//! When a second call may start beside a slow first one. Opt-in; streaming callers only; before the commit.
 
 use super::random::SplitMix;
 use crate::catalog::document::Hedge;

@@ -1,10 +1,10 @@
-//! What is done about each class of failure (resilience.md 2.5), as data. Recognising a class is [`super::classify`]'s business,
+//! What is done about each class of failure, as data. Recognising a class is [`super::classify`]'s business,
 //! what is remembered of it `route::health`'s.
 
 use crate::route::health::FailureClass;
 use crate::wire::Millis;
 
-/// Calls that one request may make, rotations and downgrades included (resilience.md 2.3).
+/// Calls that one request may make, rotations and downgrades included.
 pub const MAX_CALLS: u32 = 12;
 
 /// One row of the table.
@@ -65,7 +65,7 @@ pub enum Next {
     Never,
 }
 
-/// What the caller sees, in the order of precedence of resilience.md 2.9.
+/// What the caller sees, in the order of precedence: of many failures the first of these.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Exhausted {
     /// The upstream's own error, unchanged: the caller's request caused it.

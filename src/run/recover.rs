@@ -1,4 +1,4 @@
-//! Continues a stream that was cut after the caller has read some of it (resilience.md 2.9): text only, once, never a character twice.
+//! Continues a stream that was cut after the caller has read some of it: text only, once, never a character twice.
 //!
 //! Two ways: the model is given the begin of the answer and goes on (prefill), or it answers anew and what the caller has already
 //! is left out for as long as it is the same (verbatim splice).

@@ -1,4 +1,4 @@
-//! Makes an old conversation shorter (resilience.md 2.8 step 3, opt-in per route): tool results first lose their content, then whole
+//! Makes an old conversation shorter (opt-in per route): tool results first lose their content, then whole
 //! turns go, oldest first. Instructions, tools, the last user turn and everything after it stay.
 //!
 //! Tokens are counted as elsewhere: about 3.6 bytes of JSON each. What remains is the caller's bytes.

@@ -6,7 +6,7 @@ use super::{Millis, WireError};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-/// Every code, its HTTP status and its OpenAI `type` (api.md "Errors").
+/// Every code, its HTTP status and its OpenAI `type` (docs/errors.md).
 const CODES: &[(&str, u16, &str)] = &[
     ("invalid_json", 400, "invalid_request_error"),
     ("invalid_request", 400, "invalid_request_error"),
@@ -57,7 +57,7 @@ const CODES: &[(&str, u16, &str)] = &[
 pub struct ApiError {
     /// HTTP status.
     pub status: u16,
-    /// Stable code of api.md.
+    /// Stable code of docs/errors.md.
     pub code: String,
     /// OpenAI's `type`.
     pub kind: String,

@@ -96,7 +96,7 @@ pub struct Limits {
 }
 
 impl Default for Limits {
-    /// The limits of docs/api.md.
+    /// The limits of every deployment.
     fn default() -> Self {
         Self {
             max_body_bytes: 8 * 1024 * 1024,

@@ -11,7 +11,7 @@ use super::object_view::{ObjectView, ValueView};
 const MAX_FALLBACKS: usize = 16;
 /// Most entries of one list in `provider`.
 const MAX_PREFERENCES: usize = 64;
-/// Most advisers that one request may name (fusion.md).
+/// Most advisers that one request may name.
 const MAX_ADVISERS: usize = 8;
 /// Most plugins that one request may name.
 const MAX_PLUGINS: usize = 16;

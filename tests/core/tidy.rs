@@ -42,6 +42,14 @@ fn files(folder: &str, extensions: &[&str]) -> Vec<PathBuf> {
     found
 }
 
+/// Every file of code, tests included.
+fn code() -> impl Iterator<Item = PathBuf> {
+    let folders = ["src", "admin-ui/src", "scripts", "tests", "bench"];
+    folders
+        .into_iter()
+        .flat_map(|folder| files(folder, &[".rs", ".ts", ".tsx", ".mjs", ".js"]))
+}
+
 fn relative(path: &Path) -> String {
     path.strip_prefix(root()).unwrap_or(path).display().to_string()
 }
@@ -120,6 +128,25 @@ fn files_are_short_and_say_what_they_are_for() {
 }
 
 #[test]
+fn documents_that_the_code_names_exist() {
+    let mut wrong = Vec::new();
+    for file in code() {
+        let text = read(&file);
+        let words = text.split(|c: char| !c.is_ascii_alphanumeric() && !"/._-".contains(c));
+        for word in words
+            .map(|word| word.trim_end_matches('.'))
+            .filter(|word| word.ends_with(".md"))
+        {
+            let path = word.rsplit("../").next().unwrap_or(word).trim_start_matches('/');
+            if path != ".md" && !root().join(path).exists() {
+                wrong.push(format!("{}: {word}", relative(&file)));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "no such document:\n{}", wrong.join("\n"));
+}
+
+#[test]
 fn nothing_is_left_behind() {
     let words = [
         concat!("TO", "DO"),
@@ -129,10 +156,7 @@ fn nothing_is_left_behind() {
         concat!("dbg", "!("),
     ];
     let mut wrong = Vec::new();
-    for file in ["src", "admin-ui/src", "scripts", "tests", "bench"]
-        .iter()
-        .flat_map(|folder| files(folder, &[".rs", ".ts", ".tsx", ".mjs", ".js"]))
-    {
+    for file in code() {
         for (number, line) in read(&file).lines().enumerate() {
             if let Some(word) = words.iter().find(|word| line.contains(**word)) {
                 wrong.push(format!("{}:{}: {word}", relative(&file), number + 1));

@@ -220,7 +220,7 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    /// HTTP status and error code of `api.md`.
+    /// HTTP status and error code of docs/errors.md.
     pub const fn status_and_code(&self) -> (u16, &'static str) {
         match self {
             Self::Budget { .. } | Self::ProviderBudget { .. } => (402, "budget_exceeded"),

@@ -1,4 +1,4 @@
-//! Bounds and references of a fusion profile: the table of fusion.md "Profile". Outside: an error naming the field, never clamped.
+//! Bounds and references of a fusion profile. Outside: an error naming the field, never clamped.
 
 use super::findings::At;
 use super::{Names, Reference, check_model};

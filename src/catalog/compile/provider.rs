@@ -21,7 +21,7 @@ const OWNED_HEADERS: [&str; 9] = [
 ];
 /// Top-level fields of a body that rules and hints cannot touch.
 const ROUTERS_FIELDS: [&str; 4] = ["model", "messages", "input", "stream"];
-/// Longest header value, bytes (api.md "Limits").
+/// Longest header value, bytes.
 const MAX_HEADER_VALUE: usize = 8 * 1024;
 
 pub(super) fn check(at: &mut At<'_>, provider: &Provider, names: &Names<'_>) {

@@ -6,7 +6,7 @@ use crate::catalog::ModelId;
 use crate::catalog::document::{DocumentErrorCode, Route};
 use crate::wire::Millis;
 
-/// Targets of one route, and of each of its special lists (api.md "Limits").
+/// Targets of one route, and of each of its special lists.
 const MAX_TARGETS: usize = 16;
 
 pub(super) fn check(at: &mut At<'_>, route: &Route, names: &Names<'_>) {

@@ -192,7 +192,7 @@ fn every_error_names_its_field() {
         ("/routes/0", json!({"id":"r","targets":[{"model":"acme/a"}],"retry":{"max_attempts":0}}), "/routes/0/retry/max_attempts", OutOfBounds),
         ("/routes/0", json!({"id":"r","targets":[{"model":"acme/a"}],"hedge":{"budget":1.1}}), "/routes/0/hedge/budget", OutOfBounds),
         ("/routes/0", json!({"id":"r","targets":[{"model":"acme/a"}],"deadline_ms":1}), "/routes/0/deadline_ms", OutOfBounds),
-        // Fusion profiles: the table of fusion.md.
+        // Fusion profiles.
         ("/fusion_profiles/0/id", json!("a:b"), "/fusion_profiles/0/id", InvalidId),
         ("/fusion_profiles/0/advisers", json!([]), "/fusion_profiles/0/advisers", OutOfBounds),
         (

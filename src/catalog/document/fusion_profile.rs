@@ -1,4 +1,4 @@
-//! A fusion profile (fusion.md "Profile"). Bounds are checked when a catalog is compiled and answered with 422, never clamped.
+//! A fusion profile (docs/fusion.md "A profile"). Bounds are checked when a catalog is compiled and answered with 422, never clamped.
 
 use crate::catalog::{ModelId, NanoUsd, ProfileId};
 use crate::wire::Millis;

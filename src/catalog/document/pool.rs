@@ -18,7 +18,7 @@ pub struct Pool {
     /// Named credentials, at most 32.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub keys: Vec<PoolKey>,
-    /// A secret's name, expanded as in resilience.md 2.13 (`KEY`, `KEYS`, `KEY_POOL`, `KEY_<n>`).
+    /// A secret's name, expanded to its forms (`KEY`, `KEYS`, `KEY_POOL`, `KEY_<n>`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub discover: Option<String>,
 }

@@ -205,7 +205,6 @@ pub struct Timeouts {
 }
 
 impl Default for Timeouts {
-    /// The defaults of resilience.md 2.9.
     fn default() -> Self {
         Self {
             headers_ms: Millis(10_000),

@@ -4,7 +4,7 @@ use crate::catalog::{ContextVariant, ModelId, PoolId, RouteId};
 use crate::wire::Millis;
 use serde::{Deserialize, Serialize};
 
-/// A route document (resilience.md 2.1), defaults filled in. What may be written is `route_form`'s business.
+/// A route document (docs/routes.md "A route"), defaults filled in. What may be written is `route_form`'s business.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "super::route_form::RouteForm")]
 pub struct Route {

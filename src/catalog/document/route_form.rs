@@ -103,7 +103,7 @@ impl TryFrom<RouteForm> for Route {
     }
 }
 
-/// Adds a model behind all others. Blanks are dropped, of repeated ones the first stays (resilience.md 2.13).
+/// Adds a model behind all others. Blanks are dropped, of repeated ones the first stays.
 fn append(targets: &mut Vec<RouteTarget>, name: &str) -> Result<(), String> {
     if name.is_empty() || targets.iter().any(|target| target.model.as_str() == name) {
         return Ok(());

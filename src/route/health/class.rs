@@ -122,7 +122,7 @@ pub enum Level {
     Nothing,
 }
 
-/// How a failure of one class is remembered. Sources: resilience.md 2.5 and 2.6; where those name no number, the comment does.
+/// How a failure of one class is remembered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rule {
     /// Where.
@@ -150,7 +150,7 @@ const MINUTE: u64 = 60 * SECOND;
 const HOUR: u64 = 60 * MINUTE;
 const DAY: u64 = 24 * HOUR;
 
-/// Smallest hint that is believed (resilience.md 2.6).
+/// Smallest hint that is believed.
 pub const HINT_FLOOR: Millis = Millis(250);
 
 const fn soft(level: Level, base: u64, cap: u64, hint_cap: u64) -> Rule {

@@ -1,4 +1,4 @@
-//! One remembered failure and the arithmetic of resilience.md 2.6: strikes, hints, jitter, decay, probes.
+//! One remembered failure and its arithmetic: strikes, hints, jitter, decay, probes.
 //!
 //! Pure functions over one entry. Must not know where entries are kept.
 

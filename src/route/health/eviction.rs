@@ -8,7 +8,7 @@ use crate::catalog::{CredentialId, ModelId};
 use crate::wire::Millis;
 use std::collections::BTreeMap;
 
-/// Most cooldowns, ceilings and memos together (resilience.md 2.10).
+/// Most cooldowns, ceilings and memos together.
 pub const MAX_ENTRIES: usize = 4096;
 
 /// Most targets and most credentials whose figures are kept.

@@ -8,7 +8,7 @@ use crate::catalog::{CredentialId, ModelId};
 use crate::wire::Millis;
 use serde::{Deserialize, Serialize};
 
-/// Facts shorter than this are not worth a cold isolate's time (resilience.md 2.10: "resets > 60 s").
+/// Facts shorter than this are not worth a cold isolate's time.
 const SLOW: Millis = Millis(60_000);
 
 /// Most facts of one digest.

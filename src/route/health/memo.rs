@@ -4,7 +4,7 @@ use super::{Health, HealthFact, HealthKey};
 use crate::catalog::{CredentialId, ModelId};
 use crate::wire::Millis;
 
-/// First life of a learned ceiling (resilience.md 2.8).
+/// First life of a learned ceiling.
 const CEILING_LIFE: Millis = Millis(600_000);
 
 /// First life of a ceiling that is only suspected: as long as its evidence is fresh.

@@ -31,7 +31,7 @@ use stats::{CredentialStats, TargetStats, size_bucket};
 use std::collections::{BTreeMap, BTreeSet};
 use turns::Turns;
 
-/// Give-ups in a row that open the breaker of a sole target (resilience.md 2.6).
+/// Give-ups in a row that open the breaker of a sole target.
 const SOLE_GIVE_UPS: u32 = 5;
 
 /// How long the hub's count of isolates is believed.

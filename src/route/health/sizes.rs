@@ -1,4 +1,4 @@
-//! Which lengths of request one credential took and refused for one model lately (resilience.md 2.8 detect (e)).
+//! Which lengths of request one credential took and refused for one model lately.
 //!
 //! Some providers refuse long requests with a 429 that says nothing about length. Two refusals of long requests while one less than half
 //! as long passes are as good as words, for as long as they are fresh.

@@ -5,7 +5,7 @@ use crate::wire::Millis;
 /// Weight of the newest sample in a moving average.
 const NEWEST: f64 = 0.1;
 
-/// Samples after which a measured figure outranks an imported one (auto.md "Score").
+/// Samples after which a measured figure outranks an imported one.
 pub const TRUSTED_SAMPLES: u32 = 20;
 
 /// An exponentially weighted moving average; the first samples count fully so that it starts unbiased.
@@ -112,7 +112,7 @@ pub struct Window {
     previous: (u32, u32),
 }
 
-/// Half of the breaker's window (resilience.md 2.6: 30 s).
+/// Half of the breaker's window.
 const HALF_WINDOW: u64 = 15_000;
 
 impl Window {

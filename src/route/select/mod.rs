@@ -1,4 +1,4 @@
-//! Which credential of a pool pays for the next attempt (resilience.md 2.7). No coordination: a session hashes to the same credential
+//! Which credential of a pool pays for the next attempt. No coordination: a session hashes to the same credential
 //! on every isolate. Must not know what the attempt is for beyond model, size and session.
 
 use super::health::{Dispatch, Gate, Health};
@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 #[cfg(test)]
 mod tests;
 
-/// Remaining-quota figures older than this say nothing (resilience.md 2.7).
+/// Remaining-quota figures older than this say nothing.
 const QUOTA_FRESH: Millis = Millis(60_000);
 
 /// For what a credential is wanted.

@@ -7,7 +7,7 @@ use super::Param;
 use crate::wire::event::EmbeddedError;
 use serde_json::Value;
 
-/// Bytes of message text that the rules look at (resilience.md 2.4).
+/// Bytes of message text that the rules look at.
 const MESSAGE_BYTES: usize = 8 * 1024;
 
 /// Nested error objects followed at most.

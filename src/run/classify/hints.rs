@@ -1,4 +1,4 @@
-//! When an upstream says to come back (resilience.md 2.6): headers, body fields, and the sentences in between.
+//! When an upstream says to come back: headers, body fields, and the sentences in between.
 
 use super::body::ErrorFacts;
 use super::header;
@@ -46,7 +46,7 @@ const PHRASES: [&str; 8] = [
     "available in ",
 ];
 
-/// The first hint in the order of resilience.md 2.6, clamped.
+/// The first hint in this order: headers, fields, words, windows; clamped.
 pub(super) fn hint(headers: &[(String, String)], facts: &ErrorFacts, now: Millis) -> Option<Millis> {
     from_headers(headers, now)
         .or_else(|| {
@@ -90,7 +90,7 @@ fn from_field(name: &str, value: &Value, now: Millis) -> Option<Millis> {
         _ => None,
     };
     match (number, value) {
-        // Epoch milliseconds, epoch seconds, or a plain duration, told apart by size (resilience.md 2.6).
+        // Epoch milliseconds, epoch seconds, or a plain duration, told apart by size.
         (Some(number), _) if absolute && number > 1e12 => to_millis(number).map(|moment| moment.since(now)),
         (Some(number), _) if absolute && number > 1e9 => to_millis(number * 1000.0).map(|moment| moment.since(now)),
         (Some(number), _) if name == "retry_after_ms" => to_millis(number),

@@ -1,4 +1,4 @@
-//! What went wrong with an upstream call: one class, the upstream's hints, and whose fault it was (resilience.md 2.4, 2.6).
+//! What went wrong with an upstream call: one class, the upstream's hints, and whose fault it was.
 //!
 //! The order of the rules is the order of [`tables::RULES`]; the first that matches wins. Says what happened, never what to do
 //! about it: that is [`super::policy`]. Knows no target, no credential, no clock beyond `now`.
@@ -16,7 +16,7 @@ use crate::wire::event::EmbeddedError;
 
 pub use body::ErrorFacts;
 
-/// A quota hint longer than this is a window, not a rate (resilience.md 2.4 rule 7).
+/// A quota hint longer than this is a window, not a rate.
 pub const QUOTA_WINDOW_HINT: Millis = Millis(15 * 60 * 1000);
 
 /// What is known when an attempt has failed.
@@ -212,7 +212,8 @@ fn from_facts(
         circumstances,
     };
     let class = tables::first_match(&evidence);
-    // 2.8 (e): only where nothing else explains the 429. One that names a time is believed: waiting helps.
+    // Long requests are refused and short ones taken: believed only where nothing else explains the 429. One that names a time is
+    // believed: waiting helps.
     let suspected = class == FailureClass::RateLimit
         && status == Some(429)
         && evidence.hint.is_none()

@@ -1,4 +1,4 @@
-//! The classification rules as data, in the order of resilience.md 2.4. The first rule that matches decides.
+//! The classification rules as data, in the order in which they are asked. The first rule that matches decides.
 
 use super::body::ErrorFacts;
 use super::{Circumstances, QUOTA_WINDOW_HINT};
@@ -169,9 +169,8 @@ const AUTH_PHRASES: &[&str] = &[
     "no auth credentials",
 ];
 
-/// resilience.md 2.4, rules 4 to 22; 1 to 3 are decided before there is any text.
+/// What an error by status and text is; faults of transport are classified before there is any text.
 const RULES: &[Rule] = &[
-    // 4
     Rule {
         codes: &[
             "content_filter",
@@ -197,7 +196,6 @@ const RULES: &[Rule] = &[
             Status::Exactly(&[400, 403, 404, 422, 451, 500]),
         )
     },
-    // 5 (2.8 a to d)
     Rule {
         pairs: &[("extra usage", "long context")],
         also: Some(long_context_not_spurious),
@@ -221,7 +219,7 @@ const RULES: &[Rule] = &[
         unless: &["per day", "insufficient_quota"],
         ..Rule::new(FailureClass::LongContext429, Status::Exactly(&[429]))
     },
-    // 7 before 6 where a 402 says when it resets
+    // A 402 that says when it resets is a window, not an empty account.
     Rule {
         phrases: &[
             "usage limit",
@@ -233,7 +231,6 @@ const RULES: &[Rule] = &[
         also: Some(|evidence| evidence.hint.is_some()),
         ..Rule::new(FailureClass::QuotaWindow, Status::Exactly(&[402]))
     },
-    // 6
     Rule::new(FailureClass::Billing, Status::Exactly(&[402])),
     Rule {
         codes: &[
@@ -269,7 +266,6 @@ const RULES: &[Rule] = &[
         also: Some(|evidence| !evidence.facts.has_code(&["resource_exhausted"]) && evidence.hint.is_none()),
         ..Rule::new(FailureClass::Billing, Status::Client)
     },
-    // 7
     Rule {
         also: Some(|evidence| evidence.facts.per_day),
         ..Rule::new(FailureClass::QuotaWindow, Status::Exactly(&[403, 429]))
@@ -291,13 +287,12 @@ const RULES: &[Rule] = &[
         also: Some(|evidence| evidence.hint.is_some_and(|hint| hint > QUOTA_WINDOW_HINT)),
         ..Rule::new(FailureClass::QuotaWindow, Status::Exactly(&[429]))
     },
-    // 14 where a compatible server wraps it into a 5xx: before 8 and 20 take every 5xx
+    // Compatible servers wrap it into a 5xx; the rules below take every other 5xx.
     Rule {
         codes: &["context_length_exceeded"],
         phrases: CONTEXT_PHRASES,
         ..Rule::new(FailureClass::ContextOverflow, Status::Exactly(&[500, 502]))
     },
-    // 8
     Rule::new(FailureClass::Overloaded, Status::Exactly(&[503, 529])),
     Rule {
         codes: &["overloaded_error", "engine_overloaded"],
@@ -311,7 +306,6 @@ const RULES: &[Rule] = &[
         ],
         ..Rule::new(FailureClass::Overloaded, Status::Not(&[400, 401, 403, 404, 413, 422]))
     },
-    // 9
     Rule {
         also: Some(|evidence| evidence.facts.relayed),
         ..Rule::new(FailureClass::UpstreamRateLimit, Status::Exactly(&[429]))
@@ -325,7 +319,6 @@ const RULES: &[Rule] = &[
         ],
         ..Rule::new(FailureClass::UpstreamRateLimit, Status::Exactly(&[429]))
     },
-    // 10
     Rule::new(FailureClass::RateLimit, Status::Exactly(&[429])),
     Rule {
         codes: &[
@@ -338,7 +331,6 @@ const RULES: &[Rule] = &[
         phrases: &["rate limit", "too many requests", "requests too quickly", "throttl"],
         ..Rule::new(FailureClass::RateLimit, Status::Not(&[401, 403]))
     },
-    // 11
     Rule::new(FailureClass::Auth, Status::Exactly(&[401])),
     Rule {
         codes: &[
@@ -351,7 +343,6 @@ const RULES: &[Rule] = &[
         phrases: AUTH_PHRASES,
         ..Rule::new(FailureClass::Auth, Status::Exactly(&[400, 403, 407]))
     },
-    // 12
     Rule {
         codes: &["unsupported_country_region_territory", "request_forbidden"],
         phrases: &[
@@ -367,7 +358,6 @@ const RULES: &[Rule] = &[
         ],
         ..Rule::new(FailureClass::Entitlement, Status::Client)
     },
-    // 13
     Rule {
         codes: &["unsupported_parameter", "unsupported_value", "unknown_parameter"],
         phrases: &[
@@ -383,7 +373,6 @@ const RULES: &[Rule] = &[
         unless: &["prefill"],
         ..Rule::new(FailureClass::UnsupportedParam, Status::Exactly(&[400, 422]))
     },
-    // 14
     Rule {
         codes: &["context_length_exceeded", "string_above_max_length"],
         phrases: CONTEXT_PHRASES,
@@ -393,7 +382,6 @@ const RULES: &[Rule] = &[
         phrases: &["token"],
         ..Rule::new(FailureClass::ContextOverflow, Status::Exactly(&[413]))
     },
-    // 15
     Rule::new(FailureClass::PayloadTooLarge, Status::Exactly(&[413])),
     Rule {
         codes: &["request_too_large", "image_too_large"],
@@ -407,7 +395,6 @@ const RULES: &[Rule] = &[
         ],
         ..Rule::new(FailureClass::PayloadTooLarge, Status::Exactly(&[400, 422]))
     },
-    // 16
     Rule {
         phrases: &[
             "no endpoints found matching your data policy",
@@ -417,7 +404,6 @@ const RULES: &[Rule] = &[
         ],
         ..Rule::new(FailureClass::ProviderPolicy, Status::Exactly(&[400, 403, 404]))
     },
-    // 17
     Rule::new(FailureClass::ModelGone, Status::Exactly(&[410])),
     Rule {
         codes: &["model_decommissioned", "model_deprecated"],
@@ -450,9 +436,7 @@ const RULES: &[Rule] = &[
         ],
         ..Rule::new(FailureClass::ModelAccess, Status::Exactly(&[400, 403]))
     },
-    // 18
     Rule::new(FailureClass::Entitlement, Status::Exactly(&[403])),
-    // 19
     Rule {
         phrases: &[
             "validation error",
@@ -475,12 +459,11 @@ const RULES: &[Rule] = &[
         codes: &["invalid_request_error"],
         ..Rule::new(FailureClass::InvalidRequest, Status::Exactly(&[409]))
     },
-    // 20
     Rule::new(FailureClass::ServerError, Status::Server),
     Rule::new(FailureClass::ServerError, Status::Exactly(&[404, 408, 409])),
 ];
 
-/// 2.8 (a): the words also appear on short requests, where they mean a passing limit; unless there is a tier to leave.
+/// The words also appear on short requests, where they mean a passing limit; unless there is a tier to leave.
 fn long_context_not_spurious(evidence: &Evidence<'_>) -> bool {
     /// Where Anthropic's long-context tier begins, tokens.
     const LONG_CONTEXT_FROM: u64 = 200_000;
@@ -492,7 +475,7 @@ fn long_context_not_spurious(evidence: &Evidence<'_>) -> bool {
     evidence.circumstances.on_larger_tier || evidence.circumstances.estimated_input_tokens > lower / 10 * 8
 }
 
-/// 2.8 (b).
+/// The upstream's own figures say so.
 fn requested_exceeds_limit(evidence: &Evidence<'_>) -> bool {
     match (evidence.facts.requested_tokens, evidence.facts.limit_tokens) {
         (Some(requested), Some(limit)) => requested > limit,
@@ -500,7 +483,7 @@ fn requested_exceeds_limit(evidence: &Evidence<'_>) -> bool {
     }
 }
 
-/// 2.8 (c), (d): a limit for one minute below this one request can never let it pass. Only a limit that is about tokens counts.
+/// A limit for one minute below this one request can never let it pass. Only a limit that is about tokens counts.
 fn token_limit_below_estimate(evidence: &Evidence<'_>) -> bool {
     let about_tokens = evidence.facts.message.contains("token") || evidence.facts.has_code(&["tokens"]);
     let in_body = evidence.facts.limit_tokens.filter(|_| about_tokens);

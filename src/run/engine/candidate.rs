@@ -49,7 +49,7 @@ pub(super) struct Candidate {
     pub(super) adjust: Vec<(String, Option<String>)>,
 }
 
-/// Context tiers of models that have none of their own, tokens (resilience.md 2.13).
+/// Context tiers of models that have none of their own, tokens.
 pub(super) const NOMINAL_TIERS: [u64; 10] = [
     1_000_000, 512_000, 256_000, 200_000, 128_000, 64_000, 32_000, 16_000, 8_000, 4_096,
 ];

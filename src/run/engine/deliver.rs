@@ -6,7 +6,7 @@ use crate::wire::CallKind;
 use crate::wire::chat_stream::ChunkIdentity;
 use crate::wire::event::StreamEvent;
 
-/// Text that is remembered for a recovery; a longer answer is not continued (resilience.md 2.9).
+/// Text that is remembered for a recovery; a longer answer is not continued.
 const REMEMBERED: usize = 256 * 1024;
 
 /// In which form an answer is wanted.

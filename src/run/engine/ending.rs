@@ -1,4 +1,4 @@
-//! How a run ends without an answer: which error the caller sees (resilience.md 2.9), and how it is told.
+//! How a run ends without an answer: which error the caller sees, and how it is told.
 
 use super::failure::{Failed, Original};
 use super::{AnswerAs, Run};
@@ -234,7 +234,7 @@ impl Run {
     }
 }
 
-/// Precedence of resilience.md 2.9; of equals the first.
+/// Which of many failures the caller sees: the one of the smallest rank, of equals the first.
 fn rank(failed: &Failed) -> Exhausted {
     row_of(failed.class).exhausted
 }

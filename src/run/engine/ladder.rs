@@ -10,7 +10,7 @@ use crate::run::policy::{IMMEDIATE, Next, Pause, SHORT, Same, row_of};
 use crate::run::random::SplitMix;
 use crate::wire::Millis;
 
-/// Smallest output limit that a request is lowered to, tokens (resilience.md 2.8).
+/// Smallest output limit that a request is lowered to, tokens.
 const OUTPUT_FLOOR: u64 = 1024;
 
 /// What is known when an attempt has failed.

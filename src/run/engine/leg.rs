@@ -8,10 +8,10 @@ use crate::route::health::Dispatch;
 use crate::run::machine::CallId;
 use crate::wire::Millis;
 
-/// Bytes of an error body that are read (resilience.md 2.3).
+/// Bytes of an error body that are read.
 pub(super) const FAILURE_BYTES: usize = 64 * 1024;
 
-/// Time that an error body gets (resilience.md 2.3).
+/// Time that an error body gets.
 pub(super) const FAILURE_TIME: Millis = Millis(2_000);
 
 /// Bytes of a whole answer that are kept; anything longer is no answer.
@@ -25,13 +25,13 @@ const WHOLE_FACTOR: u64 = 2;
 /// The same for models that think first: 5 minutes by default.
 const WHOLE_FACTOR_REASONING: u64 = 5;
 
-/// Longest first-token deadline that measured latency alone can earn (resilience.md 2.9).
+/// Longest first-token deadline that measured latency alone can earn.
 const FIRST_TOKEN_CAP: Millis = Millis(60_000);
 
-/// Each started block of this many estimated input tokens adds a second to the first-token deadline (resilience.md 2.9).
+/// Each started block of this many estimated input tokens adds a second to the first-token deadline.
 const TOKENS_PER_SECOND: u64 = 20_000;
 
-/// Silence of content, while bytes still flow, that ends a running stream (resilience.md 2.9).
+/// Silence of content, while bytes still flow, that ends a running stream.
 const CONTENT_SILENCE: Millis = Millis(60_000);
 
 /// The same for models that think.
@@ -116,7 +116,7 @@ pub(super) enum Late {
 }
 
 impl Deadlines {
-    /// Deadlines of a call sent at `now` (resilience.md 2.9).
+    /// Deadlines of a call sent at `now`.
     pub(super) fn new(target: &Target, stream: bool, estimated: u64, p95: Option<Millis>, now: Millis) -> Self {
         let reasoning = reasons(target);
         let timeouts = target.provider.timeouts;

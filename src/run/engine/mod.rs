@@ -1,4 +1,4 @@
-//! The engine: one chain of targets, executed until one answers (resilience.md 2.3).
+//! The engine: one chain of targets, executed until one answers.
 //!
 //! `handle` takes an event, changes state and queues actions; nothing here waits. The files: [`input`] what a run is given, `launch`
 //! how a call is sent, `leg` a call in flight, `stream` and `whole` how its answer is read, `deliver` how it reaches the caller,

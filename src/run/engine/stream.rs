@@ -17,10 +17,10 @@ use crate::wire::{Millis, Usage, chat_encode};
 use bytes::{Bytes, BytesMut};
 use std::collections::BTreeSet;
 
-/// Events that are held back at most before the response begins (resilience.md 2.9).
+/// Events that are held back at most before the response begins.
 const HELD_EVENTS: usize = 64;
 
-/// Bytes that are held back at most before the response begins (resilience.md 2.9).
+/// Bytes that are held back at most before the response begins.
 const HELD_BYTES: usize = 256 * 1024;
 
 /// After the last choice has finished, usage and `[DONE]` may take this long; then they are supplied.

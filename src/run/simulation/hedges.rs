@@ -1,4 +1,4 @@
-//! When a second call may start beside a slow first one, and when not (resilience.md 2.11, case 77).
+//! When a second call may start beside a slow first one, and when not.
 
 use super::acts::{Act, Answer, answer, limited, ok, text, unavailable};
 use super::world::{START, World, target};

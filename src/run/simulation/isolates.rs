@@ -111,7 +111,7 @@ fn a_hint_is_kept_and_money_that_is_gone_is_a_long_cooldown() {
             .as_u64()
             .unwrap();
         assert!(until >= START.0 + at_least, "{class}: {}", until - START.0);
-        // What lasts longer than a minute is what a cold isolate is told (case 75).
+        // What lasts longer than a minute is what a cold isolate is told.
         assert_eq!(
             !facts.as_array().unwrap().is_empty(),
             at_least > 60_000,
