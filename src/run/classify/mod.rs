@@ -5,6 +5,7 @@
 
 mod body;
 mod hints;
+mod rule;
 mod tables;
 #[cfg(test)]
 mod tests;
@@ -204,7 +205,7 @@ fn from_facts(
     headers: &[(String, String)],
     circumstances: &Circumstances,
 ) -> Verdict {
-    let evidence = tables::Evidence {
+    let evidence = rule::Evidence {
         status: status.unwrap_or(0),
         facts,
         hint: hints::hint(headers, facts, circumstances.now),

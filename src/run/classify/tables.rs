@@ -1,80 +1,8 @@
 //! The classification rules as data, in the order in which they are asked. The first rule that matches decides.
 
-use super::body::ErrorFacts;
-use super::{Circumstances, QUOTA_WINDOW_HINT};
+use super::QUOTA_WINDOW_HINT;
+use super::rule::{Evidence, Rule, Status};
 use crate::route::health::FailureClass;
-use crate::wire::Millis;
-
-/// What the rules look at.
-pub(super) struct Evidence<'a> {
-    pub(super) status: u16,
-    pub(super) facts: &'a ErrorFacts,
-    pub(super) hint: Option<Millis>,
-    pub(super) header_token_limit: Option<u64>,
-    pub(super) circumstances: &'a Circumstances,
-}
-
-/// One rule: every condition that is given must hold; `codes`, `phrases` and `pairs` are alternatives of one condition.
-struct Rule {
-    class: FailureClass,
-    status: Status,
-    codes: &'static [&'static str],
-    phrases: &'static [&'static str],
-    /// Two phrases that must both occur.
-    pairs: &'static [(&'static str, &'static str)],
-    /// None of these may occur.
-    unless: &'static [&'static str],
-    also: Option<fn(&Evidence<'_>) -> bool>,
-}
-
-/// Statuses that a rule holds for.
-enum Status {
-    Client,
-    Server,
-    Exactly(&'static [u16]),
-    Not(&'static [u16]),
-}
-
-impl Status {
-    fn holds(&self, status: u16) -> bool {
-        match self {
-            Self::Client => (400..500).contains(&status),
-            Self::Server => (500..600).contains(&status),
-            Self::Exactly(list) => list.contains(&status),
-            Self::Not(list) => !list.contains(&status),
-        }
-    }
-}
-
-impl Rule {
-    const fn new(class: FailureClass, status: Status) -> Self {
-        Self {
-            class,
-            status,
-            codes: &[],
-            phrases: &[],
-            pairs: &[],
-            unless: &[],
-            also: None,
-        }
-    }
-
-    fn matches(&self, evidence: &Evidence<'_>) -> bool {
-        let message = evidence.facts.message.as_str();
-        let says = |phrases: &[&str]| phrases.iter().any(|phrase| message.contains(phrase));
-        let worded = (self.codes.is_empty() && self.phrases.is_empty() && self.pairs.is_empty())
-            || evidence.facts.has_code(self.codes)
-            || says(self.phrases)
-            || self
-                .pairs
-                .iter()
-                .any(|(one, other)| message.contains(one) && message.contains(other));
-        self.status.holds(evidence.status)
-            && worded
-            && !says(self.unless)
-            && self.also.is_none_or(|condition| condition(evidence))
-    }
-}
 
 /// The class of the first rule that matches.
 pub(super) fn first_match(evidence: &Evidence<'_>) -> FailureClass {
@@ -83,91 +11,6 @@ pub(super) fn first_match(evidence: &Evidence<'_>) -> FailureClass {
         .find(|rule| rule.matches(evidence))
         .map_or(FailureClass::Unknown, |rule| rule.class)
 }
-
-/// HTTP status that an error without one would have had, by its type or code.
-pub(super) fn status_surrogate(codes: &[String]) -> u16 {
-    const BY_CODE: &[(&[&str], u16)] = &[
-        (&["overloaded_error", "overloaded", "unavailable"], 529),
-        (
-            &[
-                "rate_limit_error",
-                "rate_limit_exceeded",
-                "rate_limited",
-                "resource_exhausted",
-                "too_many_requests",
-                "requests",
-                "tokens",
-            ],
-            429,
-        ),
-        (&["authentication_error", "invalid_api_key", "unauthenticated"], 401),
-        (&["permission_error", "permission_denied"], 403),
-        (&["not_found_error", "model_not_found"], 404),
-        (&["request_too_large"], 413),
-        (
-            &[
-                "invalid_request_error",
-                "invalid_argument",
-                "context_length_exceeded",
-                "content_filter",
-                "content_policy_violation",
-            ],
-            400,
-        ),
-        (&["timeout_error", "deadline_exceeded"], 504),
-    ];
-    let numeric = codes
-        .iter()
-        .filter_map(|code| code.parse().ok())
-        .find(|status| (400..600).contains(status));
-    numeric.unwrap_or_else(|| {
-        BY_CODE
-            .iter()
-            .find(|(names, _)| codes.iter().any(|code| names.contains(&code.as_str())))
-            .map_or(500, |(_, status)| *status)
-    })
-}
-
-const CONTEXT_PHRASES: &[&str] = &[
-    "maximum context length",
-    "context length exceeded",
-    "exceeds the context",
-    "exceed context",
-    "exceeds the model's context",
-    "exceeds the maximum number of tokens",
-    "exceed the maximum number of tokens",
-    "exceeds maximum context",
-    "context window",
-    "context size",
-    "prompt is too long",
-    "prompt too long",
-    "input is too long",
-    "input length and `max_tokens` exceed",
-    "input token count",
-    "too many tokens",
-    "reduce the length of the messages",
-    "reduce the length of the prompt",
-    "requested token count exceeds",
-    "max context",
-];
-
-const AUTH_PHRASES: &[&str] = &[
-    "api key not valid",
-    "api key expired",
-    "invalid api key",
-    "incorrect api key",
-    "invalid x-api-key",
-    "invalid token",
-    "token expired",
-    "token has expired",
-    "security token",
-    "signature expired",
-    "credentials expired",
-    "unauthenticated",
-    "invalid authentication",
-    "missing api key",
-    "no auth credentials",
-];
 
 /// What an error by status and text is; faults of transport are classified before there is any text.
 const RULES: &[Rule] = &[
@@ -463,6 +306,47 @@ const RULES: &[Rule] = &[
     Rule::new(FailureClass::ServerError, Status::Exactly(&[404, 408, 409])),
 ];
 
+const CONTEXT_PHRASES: &[&str] = &[
+    "maximum context length",
+    "context length exceeded",
+    "exceeds the context",
+    "exceed context",
+    "exceeds the model's context",
+    "exceeds the maximum number of tokens",
+    "exceed the maximum number of tokens",
+    "exceeds maximum context",
+    "context window",
+    "context size",
+    "prompt is too long",
+    "prompt too long",
+    "input is too long",
+    "input length and `max_tokens` exceed",
+    "input token count",
+    "too many tokens",
+    "reduce the length of the messages",
+    "reduce the length of the prompt",
+    "requested token count exceeds",
+    "max context",
+];
+
+const AUTH_PHRASES: &[&str] = &[
+    "api key not valid",
+    "api key expired",
+    "invalid api key",
+    "incorrect api key",
+    "invalid x-api-key",
+    "invalid token",
+    "token expired",
+    "token has expired",
+    "security token",
+    "signature expired",
+    "credentials expired",
+    "unauthenticated",
+    "invalid authentication",
+    "missing api key",
+    "no auth credentials",
+];
+
 /// The words also appear on short requests, where they mean a passing limit; unless there is a tier to leave.
 fn long_context_not_spurious(evidence: &Evidence<'_>) -> bool {
     /// Where Anthropic's long-context tier begins, tokens.
@@ -492,4 +376,48 @@ fn token_limit_below_estimate(evidence: &Evidence<'_>) -> bool {
     let counted = evidence.facts.requested_tokens;
     let refuted = counted.zip(in_body).is_some_and(|(counted, limit)| counted <= limit);
     !refuted && limit.is_some_and(|limit| limit > 0 && limit < evidence.circumstances.estimated_input_tokens)
+}
+
+/// HTTP status that an error without one would have had, by its type or code.
+pub(super) fn status_surrogate(codes: &[String]) -> u16 {
+    const BY_CODE: &[(&[&str], u16)] = &[
+        (&["overloaded_error", "overloaded", "unavailable"], 529),
+        (
+            &[
+                "rate_limit_error",
+                "rate_limit_exceeded",
+                "rate_limited",
+                "resource_exhausted",
+                "too_many_requests",
+                "requests",
+                "tokens",
+            ],
+            429,
+        ),
+        (&["authentication_error", "invalid_api_key", "unauthenticated"], 401),
+        (&["permission_error", "permission_denied"], 403),
+        (&["not_found_error", "model_not_found"], 404),
+        (&["request_too_large"], 413),
+        (
+            &[
+                "invalid_request_error",
+                "invalid_argument",
+                "context_length_exceeded",
+                "content_filter",
+                "content_policy_violation",
+            ],
+            400,
+        ),
+        (&["timeout_error", "deadline_exceeded"], 504),
+    ];
+    let numeric = codes
+        .iter()
+        .filter_map(|code| code.parse().ok())
+        .find(|status| (400..600).contains(status));
+    numeric.unwrap_or_else(|| {
+        BY_CODE
+            .iter()
+            .find(|(names, _)| codes.iter().any(|code| names.contains(&code.as_str())))
+            .map_or(500, |(_, status)| *status)
+    })
 }
