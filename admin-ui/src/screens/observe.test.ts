@@ -1,0 +1,274 @@
+/** The decisions of screens that show something, as tables: requests, traces, playground, inspector, overview. */
+import { describe, expect, it } from 'vitest'
+import { Readiness } from '../api/schema/fusion.ts'
+import { Health, type ModelCandidate, type RequestRow, Requests, type Span, Trace } from '../api/schema/operate.ts'
+import { keyName } from '../lib/shortcuts.ts'
+import { fixture } from '../test-fixture.ts'
+import { regionOf } from '../viz/quadrant.tsx'
+import { parts } from '../viz/score-bars.tsx'
+import { shownPolicy } from './fusion/readiness.tsx'
+import { requestBody } from './inspect/index.tsx'
+import { quietProviders } from './models/providers.tsx'
+import { attention } from './overview/attention.tsx'
+import { foldChunk, noAnswer, requestOf, type Settings } from './playground/chat.ts'
+import { quantile, summary } from './requests/summary.ts'
+import { fixHref } from './shared/fix.tsx'
+import { handOver, takeOver } from './shared/hand-over.ts'
+import { startModel } from './shared/model-options.ts'
+import { snippet } from './shared/snippets.ts'
+import { found } from './shell/palette.tsx'
+import { calls, failure, waterfallRows } from './trace/rows.tsx'
+import { dayBars, periodStart } from './usage/index.tsx'
+
+const now = Date.parse('2026-11-20T14:02:20Z')
+
+describe('requests and trace', () => {
+  it.each([
+    [[], 0.5, null],
+    [[3], 0.95, 3],
+    [[4, 1, 3, 2], 0.5, 2],
+    [[4, 1, 3, 2], 0.95, 4],
+  ])('quantile of %j at %s', (values, at, expected) => expect(quantile(values, at)).toBe(expected))
+  it('sums what is shown; a hang-up is not a failure', () => {
+    const rows = fixture(Requests, 'requests').items
+    const sums = summary(rows)
+    expect(sums.errorShare).toBeCloseTo(2 / rows.length)
+    expect(sums.cost).toBeCloseTo(rows.reduce((sum: number, row: RequestRow) => sum + (row.cost_usd ?? 0), 0))
+    expect(summary([])).toEqual({ errorShare: null, ttftP50: null, ttftP95: null, cost: null })
+  })
+  it('names every span and its failure', () => {
+    const rows = waterfallRows(fixture(Trace, 'trace'))
+    expect(rows.map(row => row.name)).toEqual([
+      'Route and preflight',
+      'Adviser 1',
+      'Adviser 2',
+      'Adviser 3',
+      'Judge',
+      'Synthesizer, attempt 1',
+      'Synthesizer, attempt 2',
+    ])
+    expect(rows.map(row => row.failed)).toEqual([false, false, false, true, false, true, false])
+    expect(failure(fixture(Trace, 'trace-failed').spans[1] as never)).toBe('503 overloaded')
+  })
+  it.each<[string, Partial<Span>[], string[]]>([
+    ['a plain attempt stays', [{ id: '1', stage: 'attempt', attempt: 1 }], ['1 attempt 0']],
+    [
+      'a stage with an attempt is that attempt',
+      [
+        { id: '1', stage: 'adviser', index: 1 },
+        { id: '2', parent: '1', stage: 'attempt', index: 0, attempt: 1 },
+      ],
+      ['2 adviser 1'],
+    ],
+    [
+      'a stage with two attempts is both',
+      [
+        { id: '1', stage: 'synthesizer', index: 0 },
+        { id: '2', parent: '1', stage: 'attempt', attempt: 1 },
+        { id: '3', parent: '1', stage: 'attempt', attempt: 2 },
+      ],
+      ['2 synthesizer 0', '3 synthesizer 0'],
+    ],
+    ['a stage that never called stays', [{ id: '1', stage: 'judge', index: 0 }], ['1 judge 0']],
+    ['an unknown parent changes nothing', [{ id: '2', parent: '9', stage: 'attempt' }], ['2 attempt 0']],
+  ])('one row a call: %s', (_name, spans, expected) =>
+    expect(calls(spans as Span[]).map(span => `${span.id} ${span.stage} ${span.index ?? 0}`)).toEqual(expected),
+  )
+})
+
+describe('playground', () => {
+  const settings: Settings = {
+    model: 'm',
+    policy: 'default',
+    system: ' Be brief. ',
+    temperature: 0,
+    maxTokens: 64,
+    stream: true,
+    json: true,
+    tools: '[{"type":"function"}]',
+    session: 's1',
+  }
+  it('sends exactly what the settings say', () => {
+    expect(requestOf(settings, [{ role: 'user', content: 'hi' }])).toEqual({
+      model: 'm',
+      messages: [
+        { role: 'system', content: 'Be brief.' },
+        { role: 'user', content: 'hi' },
+      ],
+      stream: true,
+      stream_options: { include_usage: true },
+      temperature: 0,
+      max_tokens: 64,
+      response_format: { type: 'json_object' },
+      tools: [{ type: 'function' }],
+      session_id: 's1',
+    })
+    expect(
+      Object.keys(
+        requestOf(
+          {
+            ...settings,
+            system: '',
+            temperature: null,
+            maxTokens: null,
+            stream: false,
+            json: false,
+            tools: '',
+            session: '',
+          },
+          [],
+        ),
+      ),
+    ).toEqual(['model', 'messages'])
+  })
+  it('assembles text, tool calls and usage from chunks, and survives nonsense', () => {
+    const chunks: unknown[] = [
+      { model: 'x', choices: [{ delta: { content: 'Hel' } }] },
+      { choices: [{ delta: { content: 'lo', reasoning_content: 'hm' } }] },
+      { choices: [{ delta: { tool_calls: [{ index: 0, function: { name: 'weather', arguments: '{"a"' } }] } }] },
+      {
+        choices: [
+          { delta: { tool_calls: [{ index: 0, function: { arguments: ':1}' } }] }, finish_reason: 'tool_calls' },
+        ],
+      },
+      { choices: [], usage: { prompt_tokens: 3, completion_tokens: 5 } },
+      null,
+      'text',
+      { choices: 'x' },
+    ]
+    expect(chunks.reduce(foldChunk, noAnswer)).toMatchObject({
+      text: 'Hello',
+      reasoning: 'hm',
+      toolCalls: [{ name: 'weather', arguments: '{"a":1}' }],
+      finish: 'tool_calls',
+      inputTokens: 3,
+      outputTokens: 5,
+      model: 'x',
+    })
+  })
+  it('quotes for each language', () => {
+    const request = { model: 'm', messages: [{ role: 'user', content: "it's true" }], stream: true }
+    expect(snippet('curl', 'https://r.example', 'KEY', request)).toContain("it'\\''s true")
+    const python = snippet('python', 'https://r.example', 'KEY', request)
+    expect(python).toContain('stream=True')
+    expect(python).toContain(`"it's true"`)
+    expect(snippet('node', 'https://r.example', 'KEY', request)).toContain("baseURL: 'https://r.example/v1'")
+  })
+})
+
+describe('inspector', () => {
+  it.each([
+    ['hello', { model: 'm', messages: [{ role: 'user', content: 'hello' }] }],
+    ['{"messages":[],"temperature":1}', { model: 'm', messages: [], temperature: 1 }],
+    ['{"model":"own","messages":[]}', { model: 'own', messages: [] }],
+    ['{not json', { model: 'm', messages: [{ role: 'user', content: '{not json' }] }],
+  ])('%s', (input, expected) => expect(requestBody(input, 'm')).toEqual(expected))
+  it.each([
+    [0.2, 0.1, 'single'],
+    [0.2, 0.6, 'verify'],
+    [0.8, 0.1, 'fusion'],
+    [0.1, 0.9, 'fusion'],
+  ])('complexity %s and risk %s is %s', (complexity, risk, region) => {
+    expect(regionOf({ complexity, risk, verifyRisk: 0.55, fusionComplexity: 0.72, fusionRisk: 0.84 })).toBe(region)
+  })
+  it('draws a bar whose blue part is the score', () => {
+    const bar = parts({
+      model: 'm',
+      terms: [
+        { name: 'quality', value: 0.8 },
+        { name: 'cost', value: -0.1 },
+        { name: 'latency', value: -0.05 },
+      ],
+    })
+    expect(bar[0]?.width).toBeCloseTo(0.65)
+    expect(bar.reduce((sum, part) => sum + part.width, 0)).toBeCloseTo(0.8)
+    expect(parts({ model: 'm', terms: [{ name: 'cost', value: -1 }] })[0]?.width).toBe(0)
+  })
+})
+
+describe('what a fresh catalog shows', () => {
+  const item = (model: string, change: Partial<ModelCandidate> = {}): ModelCandidate => ({
+    model,
+    provider: model.split('/')[0] ?? '',
+    executable: true,
+    reason: null,
+    capabilities: ['chat'],
+    ...change,
+  })
+  it.each<[string, ModelCandidate[], string | undefined]>([
+    ['nothing', [], undefined],
+    ['nothing that runs', [item('openai/x', { executable: false })], undefined],
+    ['the demo alone', [item('demo/fast')], 'demo/fast'],
+    ['a real model before the demo', [item('demo/fast'), item('openai/x')], 'openai/x'],
+    ['the proven one', [item('openai/x'), item('groq/y', { verified_at: '2026-11-20T14:00:00Z' })], 'groq/y'],
+    ['auto before all', [item('openai/x'), item('clawrouter/auto', { virtual: true })], 'clawrouter/auto'],
+    ['no fusion by accident', [item('clawrouter/fusion', { virtual: true }), item('demo/fast')], 'demo/fast'],
+    ['no embeddings', [item('openai/e', { capabilities: ['embeddings'] })], undefined],
+  ])('a first request names %s', (_name, items, expected) => expect(startModel(items)).toBe(expected))
+  it('providers that nobody connected or changed stay quiet', () => {
+    const stored = (id: string, source: 'bundled' | 'admin') => ({ document: { id }, revision: 0, source })
+    const state = (provider: string, connected: boolean) => ({ provider, connected, reason: null, models: 1 })
+    const health = { ...fixture(Health, 'health'), providers: [state('a', false), state('b', true), state('c', false)] }
+    const providers = [stored('a', 'bundled'), stored('b', 'bundled'), stored('c', 'admin')]
+    expect([...quietProviders(providers as never, health)]).toEqual(['a'])
+    expect(quietProviders(providers as never, undefined).size).toBe(0)
+  })
+  it('a day without a request has its place in the chart', () => {
+    const group = { id: '2026-11-19', requests: 2, errors: 0, input_tokens: 1, output_tokens: 1, cached_tokens: 0 }
+    const bars = dayBars([{ ...group, cost_usd: 0.5 }], '2026-11-18T00:00:00Z', now)
+    expect(bars.map(bar => [bar.label, bar.value])).toEqual([
+      ['18', 0],
+      ['19', 0.5],
+      ['20', 0],
+    ])
+    expect(bars.map(bar => bar.text)).toEqual(['no request', '$0.50, 2 requests', 'no request'])
+  })
+  it('a profile that is on and hidden for everyone needs attention, first of all', () => {
+    const none = fixture(Readiness, 'readiness-none')
+    expect(attention(undefined, [], [none, fixture(Readiness, 'readiness')], now)).toMatchObject([
+      { state: 'hidden', tone: 'bad', href: '/admin/fusion/default' },
+    ])
+  })
+  it('readiness speaks of the policy with most keys unless another is wanted', () => {
+    const readiness = fixture(Readiness, 'readiness')
+    const most = Math.max(...readiness.policies.map(policy => policy.keys))
+    expect(shownPolicy(readiness, '')?.keys).toBe(most)
+    const last = readiness.policies.at(-1)
+    expect(shownPolicy(readiness, last?.policy ?? '')).toBe(last)
+  })
+  it('hands a prompt from the inspector to the playground once', () => {
+    handOver.value = requestBody('{"messages":[{"role":"system","content":"S"},{"role":"user","content":"U"}]}', 'm')
+    expect(takeOver()).toEqual({ system: 'S', prompt: 'U' })
+    expect(takeOver()).toBeNull()
+  })
+})
+
+describe('small things', () => {
+  it.each([
+    ['month', '2026-11-01T00:00:00.000Z'],
+    ['7d', '2026-11-14T00:00:00.000Z'],
+    ['30d', '2026-10-22T00:00:00.000Z'],
+    ['today', '2026-11-20T00:00:00.000Z'],
+  ])('%s starts at %s', (period, expected) => expect(periodStart(period, now)).toBe(expected))
+  it.each([
+    [{ kind: 'policy', id: 'team a' }, 'provider_not_allowed', '/admin/policies/team%20a?allow_provider=local'],
+    [{ kind: 'pool', id: 'openai' }, 'no_credential', '/admin/pools?pool=openai'],
+    [{ kind: 'nonsense', id: 'x' }, 'x', undefined],
+  ])('%j leads to the right place', (fix, reason, expected) =>
+    expect(fixHref(fix, reason, 'local/qwen3:8b')).toBe(expected),
+  )
+  it.each([
+    [{ key: 'k', metaKey: true, ctrlKey: false, altKey: false }, false, 'mod+k'],
+    [{ key: 'K', metaKey: false, ctrlKey: true, altKey: false }, false, 'mod+k'],
+    [{ key: 'o', metaKey: false, ctrlKey: false, altKey: false }, true, 'g o'],
+    [{ key: 't', metaKey: false, ctrlKey: false, altKey: true }, false, ''],
+  ])('shortcut %j', (event, chord, expected) => expect(keyName(event, chord)).toBe(expected))
+  it('finds by text, side and hidden words', () => {
+    const entries = [
+      { text: 'Keys', side: 'screen', words: 'mint', run: () => {} },
+      { text: 'Usage', side: 'screen', run: () => {} },
+    ]
+    expect(found(entries, 'mint').map(entry => entry.text)).toEqual(['Keys'])
+    expect(found(entries, '')).toHaveLength(2)
+  })
+})
