@@ -1,6 +1,7 @@
 //! Demo embeddings: hashed words, so that equal texts are equal and similar texts are near.
 
 use super::{DemoAnswer, refuse, tokens, whole};
+use crate::wire::base64;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
@@ -21,13 +22,17 @@ pub(super) fn answer(request: &Value) -> DemoAnswer {
         .and_then(|n| usize::try_from(n).ok())
         .unwrap_or(DIMENSIONS)
         .clamp(8, 4096);
-    let base64 = request["encoding_format"] == "base64";
+    let as_base64 = request["encoding_format"] == "base64";
     let data: Vec<Value> = inputs
         .iter()
         .enumerate()
         .map(|(index, text)| {
             let vector = embed(text, dimensions);
-            let embedding = if base64 { encode(&vector).into() } else { json!(vector) };
+            let embedding = if as_base64 {
+                encode(&vector).into()
+            } else {
+                json!(vector)
+            };
             json!({"object": "embedding", "index": index, "embedding": embedding})
         })
         .collect();
@@ -67,16 +72,6 @@ fn embed(text: &str, dimensions: usize) -> Vec<f32> {
 
 /// Little-endian floats in base64, as `encoding_format: "base64"` asks for.
 fn encode(vector: &[f32]) -> String {
-    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let bytes: Vec<u8> = vector.iter().flat_map(|x| x.to_le_bytes()).collect();
-    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
-    for group in bytes.chunks(3) {
-        let word = group.iter().fold(0_u32, |word, byte| (word << 8) | u32::from(*byte)) << (8 * (3 - group.len()));
-        for position in 0..4 {
-            let sextet = usize::try_from((word >> (18 - 6 * position)) & 63).unwrap_or_default();
-            let digit = ALPHABET.get(sextet).copied().map_or('=', char::from);
-            text.push(if position > group.len() { '=' } else { digit });
-        }
-    }
-    text
+    base64::encode(&bytes)
 }
