@@ -10,6 +10,7 @@ pub mod call;
 pub mod chat;
 pub mod chat_encode;
 pub mod chat_stream;
+pub mod civil;
 pub mod completion;
 mod controls;
 pub mod conversation;

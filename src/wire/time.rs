@@ -1,5 +1,6 @@
 //! Time as a parameter: the core has no clock.
 
+use super::civil::{civil, valid_day};
 use serde::{Deserialize, Serialize};
 
 /// Milliseconds: since the Unix epoch where it names a moment, plain where it names a duration.
@@ -28,20 +29,9 @@ impl Millis {
 
 /// A moment since the Unix epoch as RFC 3339 UTC with milliseconds: `2026-05-01T12:00:00.000Z`. Years above 9999 print as 9999.
 pub fn rfc3339(moment: Millis) -> String {
-    // Civil date from days since the epoch: eras of 400 years that begin on 1 March (proleptic Gregorian calendar).
     let seconds = (moment.0 / 1000).min(253_402_300_799);
-    let (days, of_day) = (seconds / 86_400 + 719_468, seconds % 86_400);
-    let (era, day_of_era) = (days / 146_097, days % 146_097);
-    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted_month = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
-    let month = if shifted_month < 10 {
-        shifted_month + 3
-    } else {
-        shifted_month - 9
-    };
-    let year = era * 400 + year_of_era + u64::from(month <= 2);
+    let of_day = seconds % 86_400;
+    let (year, month, day) = civil(seconds / 86_400);
     let (hour, minute, second) = (of_day / 3600, of_day / 60 % 60, of_day % 60);
     format!(
         "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{:03}Z",
@@ -128,22 +118,8 @@ fn clock(text: &str) -> Option<u64> {
 }
 
 fn moment(year: u64, month: u64, day: u64, seconds: u64) -> Option<Millis> {
-    let leap = year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
-    let month_days = match month {
-        1 | 3 | 5 | 7 | 8 | 10 | 12 => 31,
-        4 | 6 | 9 | 11 => 30,
-        2 if leap => 29,
-        2 => 28,
-        _ => return None,
-    };
-    if year < 1970 || !(1..=month_days).contains(&day) {
-        return None;
-    }
-    // The inverse of `rfc3339`: months counted from March, so that the leap day comes last.
-    let shifted_year = if month <= 2 { year - 1 } else { year };
-    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
-    let days = 365 * shifted_year + shifted_year / 4 - shifted_year / 100 + shifted_year / 400 + day_of_year - 719_468;
-    Some(Millis((days * 86_400 + seconds) * 1000))
+    let day = valid_day(year, month, day)?;
+    Some(Millis((day * 86_400 + seconds) * 1000))
 }
 
 #[cfg(test)]
