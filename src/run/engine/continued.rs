@@ -6,7 +6,7 @@ use super::leg::{Leg, LegState};
 use super::stream::Flow;
 use crate::route::health::Health;
 use crate::run::machine::Action;
-use crate::run::recover::Joined;
+use crate::run::recover::{Joined, Joint};
 use crate::wire::chat_stream::{self, ChatChunk};
 use crate::wire::event::StreamEvent;
 use crate::wire::sse::SseEvent;
@@ -38,14 +38,7 @@ impl Run {
             let flow = match said {
                 StreamEvent::Text { choice: 0, text } => self.join(text),
                 StreamEvent::Finish { choice, reason } => {
-                    // The last piece may still be held back.
-                    let rest = self
-                        .delivery
-                        .joint
-                        .as_mut()
-                        .map(crate::run::recover::Joint::rest)
-                        .unwrap_or_default();
-                    self.say(&rest);
+                    self.say_rest();
                     if self.delivery.joint.as_ref().is_some_and(|joint| !joint.settled()) {
                         return Flow::Diverged;
                     }
@@ -73,13 +66,7 @@ impl Run {
 
     /// The end of a continued answer.
     pub(super) fn end_continued(&mut self) {
-        let rest = self
-            .delivery
-            .joint
-            .as_mut()
-            .map(crate::run::recover::Joint::rest)
-            .unwrap_or_default();
-        self.say(&rest);
+        self.say_rest();
         self.outbox
             .push_back(Action::Emit(Bytes::from_static(chat_encode::DONE)));
     }
@@ -93,6 +80,12 @@ impl Run {
             Some(Joined::Diverged) => Flow::Diverged,
             None => Flow::Go,
         }
+    }
+
+    /// The last piece, which may still be held back.
+    fn say_rest(&mut self) {
+        let rest = self.delivery.joint.as_mut().map(Joint::rest).unwrap_or_default();
+        self.say(&rest);
     }
 
     fn say(&mut self, text: &str) {

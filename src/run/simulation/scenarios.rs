@@ -1,6 +1,6 @@
 //! The 16 public gateway crash scenarios in full time, for callers that stream and callers that do not.
 
-use super::acts::{Act, Mishap, Prefill, answer, error, limited, mishap, ok, text, unavailable};
+use super::acts::{Act, Answer, Mishap, Prefill, answer, error, limited, mishap, ok, text, unavailable};
 use super::world::{World, target};
 use crate::run::machine::TransportFault;
 use crate::wire::Millis;
@@ -115,7 +115,7 @@ fn silence() {
 
 #[test]
 fn slow_first_token() {
-    let slow = Act::Answer(super::acts::Answer {
+    let slow = Act::Answer(Answer {
         first_token: Millis(20_000),
         pings: Millis(200),
         ..answer(20)
@@ -135,20 +135,19 @@ fn slow_first_token() {
     );
 }
 
+/// P is cut by `how` after 40 of 60 tokens; F says that it continues an answer, and does so as `prefill` says.
+fn cut_at_40_by(how: Mishap, prefill: Prefill) -> World {
+    let mut fallback = target("f");
+    fallback.capabilities.push("prefill");
+    World::new(vec![target("p"), fallback])
+        .act("p", [mishap(60, 40, how)])
+        .act("f", [Act::Answer(Answer { prefill, ..answer(60) })])
+}
+
 #[test]
 fn cut_at_40_of_60() {
-    let whole = Act::Answer(super::acts::Answer {
-        prefill: Prefill::Continue,
-        ..answer(60)
-    });
     both(
-        move || {
-            let mut fallback = target("f");
-            fallback.capabilities.push("prefill");
-            World::new(vec![target("p"), fallback])
-                .act("p", [mishap(60, 40, Mishap::Reset)])
-                .act("f", [whole.clone()])
-        },
+        || cut_at_40_by(Mishap::Reset, Prefill::Continue),
         |world, stream| {
             let story = world.request();
             story.assert_answer(&text(60));
@@ -198,7 +197,7 @@ fn malformed_event() {
 
 #[test]
 fn missing_done() {
-    let act = Act::Answer(super::acts::Answer {
+    let act = Act::Answer(Answer {
         done: false,
         ..answer(20)
     });
@@ -279,18 +278,8 @@ fn content_filter() {
 
 #[test]
 fn cut_prefill_rejected() {
-    let whole = Act::Answer(super::acts::Answer {
-        prefill: Prefill::Reject,
-        ..answer(60)
-    });
     both(
-        move || {
-            let mut fallback = target("f");
-            fallback.capabilities.push("prefill");
-            World::new(vec![target("p"), fallback])
-                .act("p", [mishap(60, 40, Mishap::End)])
-                .act("f", [whole.clone()])
-        },
+        || cut_at_40_by(Mishap::End, Prefill::Reject),
         |world, stream| {
             let story = world.request();
             story.assert_answer(&text(60));
