@@ -161,6 +161,11 @@ mod tests {
         }
     }
 
+    /// The pin of one answer by `p/m`.
+    pub(super) fn pin(route: &str, at: u64) -> Pin {
+        after_answer(None, route, served("p/m", false), Millis(at))
+    }
+
     #[test]
     fn an_answer_pins_and_counts() {
         let first = after_answer(None, "clawrouter/smart", served("p/a", false), Millis(10));

@@ -17,6 +17,13 @@ fn registry() -> Registry {
     Registry::new(0, [])
 }
 
+/// With the one policy `team`, at revision 1.
+fn registry_of_team() -> Registry {
+    let mut registry = registry();
+    put(&mut registry, Collection::Policies, "team", POLICY, Condition::Absent).unwrap();
+    registry
+}
+
 fn name(collection: Collection, id: &str) -> DocumentName {
     DocumentName::new(collection, id)
 }
@@ -54,15 +61,7 @@ fn writes_need_the_revision_that_was_read() {
 
 #[test]
 fn a_stale_write_answers_with_the_newer_document() {
-    let mut registry = registry();
-    registry
-        .put(
-            &name(Collection::Policies, "team"),
-            POLICY,
-            Condition::Absent,
-            &author(),
-        )
-        .unwrap();
+    let mut registry = registry_of_team();
     let error = registry
         .put(
             &name(Collection::Policies, "team"),
@@ -151,15 +150,7 @@ fn bundled_documents_are_overridden_restored_and_never_deleted() {
 
 #[test]
 fn a_deleted_document_is_gone_and_can_be_written_anew() {
-    let mut registry = registry();
-    registry
-        .put(
-            &name(Collection::Policies, "team"),
-            POLICY,
-            Condition::Absent,
-            &author(),
-        )
-        .unwrap();
+    let mut registry = registry_of_team();
     let change = registry
         .delete(
             &name(Collection::Policies, "team"),
@@ -268,15 +259,7 @@ fn pages_follow_each_other_and_filter() {
 
 #[test]
 fn a_snapshot_compiles_to_the_same_catalog_after_a_round_trip() {
-    let mut registry = registry();
-    registry
-        .put(
-            &name(Collection::Policies, "team"),
-            POLICY,
-            Condition::Absent,
-            &author(),
-        )
-        .unwrap();
+    let registry = registry_of_team();
     let snapshot = Snapshot::of(&registry, Vec::new());
     let read = Snapshot::parse(&snapshot.to_json()).unwrap();
     assert_eq!(read, snapshot);

@@ -124,21 +124,8 @@ impl SessionIndex {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Served, after_answer};
+    use super::super::tests::pin;
     use super::*;
-    use crate::catalog::{ModelId, NanoUsd};
-
-    fn pin(route: &str, at: u64) -> Pin {
-        let target = ModelId::parse("p/m").unwrap();
-        let served = Served {
-            target,
-            credential: None,
-            fell_back: false,
-            cost: NanoUsd(0),
-            explanation: None,
-        };
-        after_answer(None, route, served, Millis(at))
-    }
 
     #[test]
     fn the_time_to_live_slides_and_the_last_pin_ends_the_object() {
