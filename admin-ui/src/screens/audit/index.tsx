@@ -16,6 +16,7 @@ import { Page, Panel } from '../../ui/panel.tsx'
 import { SearchBox } from '../../ui/search.tsx'
 import { Empty, EmptyFiltered, Loaded } from '../../ui/states.tsx'
 import { Table } from '../../ui/table.tsx'
+import { Pager } from '../shared/pager.tsx'
 
 export default function Audit(): JSX.Element {
   const query = useQuery()
@@ -113,16 +114,7 @@ export default function Audit(): JSX.Element {
                 <div class="panel-foot">
                   <span>{plural(data.total?.value ?? data.items.length, 'entry', 'entries')}</span>
                   <span class="pager">
-                    {cursor && (
-                      <Button small onClick={() => query.set({ cursor: null })}>
-                        Newest
-                      </Button>
-                    )}
-                    {data.next && (
-                      <Button small onClick={() => query.set({ cursor: data.next })}>
-                        Older
-                      </Button>
-                    )}
+                    <Pager cursor={cursor} next={data.next} onGo={cursor => query.set({ cursor })} />
                   </span>
                 </div>
               </>

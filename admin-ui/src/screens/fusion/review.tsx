@@ -1,9 +1,9 @@
 /** Review and enable: the diff, who gains and loses, what it costs, and the warnings one has to accept. */
 import type { JSX } from 'preact'
 import { useState } from 'preact/hooks'
-import { ApiError } from '../../api/client.ts'
 import { enableProfile } from '../../api/fusion.ts'
 import type { Draft, Readiness } from '../../api/schema/fusion.ts'
+import { useWork } from '../../api/work.ts'
 import { money, multiple } from '../../lib/format.ts'
 import { list, plural } from '../../lib/text.ts'
 import { Button } from '../../ui/button.tsx'
@@ -40,8 +40,7 @@ export function Review({
 }: ReviewProps): JSX.Element | null {
   const [note, setNote] = useState('')
   const [accepted, setAccepted] = useState<string[]>([])
-  const [error, setError] = useState<ApiError | null>(null)
-  const [busy, setBusy] = useState(false)
+  const { busy, error, run } = useWork()
   if (!server) return null
 
   const wasLive = server.live?.document.enabled === true
@@ -55,16 +54,10 @@ export function Review({
   const next = server.base_revision + 1
 
   const enable = async () => {
-    setBusy(true)
-    setError(null)
-    try {
+    await run(async () => {
       const live = await enableProfile(profile, server.base_revision, note.trim() || undefined)
       await onEnabled(live.revision)
-    } catch (failure) {
-      if (!(failure instanceof ApiError)) throw failure
-      setError(failure)
-      setBusy(false)
-    }
+    })
   }
   return (
     <Dialog

@@ -2,11 +2,11 @@
 import type { JSX } from 'preact'
 import { useRef, useState } from 'preact/hooks'
 import { useLocation } from 'preact-iso'
-import { ApiError } from '../../api/client.ts'
 import { listDocuments } from '../../api/documents.ts'
 import { explainRoute, listCandidates } from '../../api/operate.ts'
 import { useResource } from '../../api/resource.ts'
 import type { Explanation } from '../../api/schema/explain.ts'
+import { useWork } from '../../api/work.ts'
 import { duration } from '../../lib/format.ts'
 import { modifier } from '../../lib/shortcuts.ts'
 import { adminUrl, useQuery } from '../../lib/url.ts'
@@ -47,8 +47,7 @@ export default function Inspect(): JSX.Element {
   const session = query.get('session')
   const [result, setResult] = useState<{ explanation: Explanation; ms: number } | null>(null)
   const [pinned, setPinned] = useState<{ explanation: Explanation; input: string } | null>(null)
-  const [error, setError] = useState<ApiError | null>(null)
-  const [busy, setBusy] = useState(false)
+  const { busy, error, run } = useWork()
   const shownInput = useRef('')
   const policies = useResource('documents/policies', signal => listDocuments('policies', {}, signal))
   const candidates = useResource(`candidates?${policy}`, signal => listCandidates(policy, signal))
@@ -56,10 +55,8 @@ export default function Inspect(): JSX.Element {
 
   const inspect = async () => {
     if (busy || !input.trim()) return
-    setBusy(true)
-    setError(null)
     const started = performance.now()
-    try {
+    await run(async () => {
       const explanation = await explainRoute({
         ...requestBody(input, model),
         policy,
@@ -67,12 +64,7 @@ export default function Inspect(): JSX.Element {
       })
       shownInput.current = input.trim()
       setResult({ explanation, ms: performance.now() - started })
-    } catch (failure) {
-      if (!(failure instanceof ApiError)) throw failure
-      setError(failure)
-    } finally {
-      setBusy(false)
-    }
+    })
   }
   const ids = policies.data?.items.map(item => item.document.id) ?? []
   return (

@@ -1,9 +1,9 @@
 /** Mint a key: policy, name, owner, expiry. */
 import type { JSX } from 'preact'
 import { useState } from 'preact/hooks'
-import { ApiError } from '../../api/client.ts'
 import { mintKey } from '../../api/keys.ts'
 import type { Minted } from '../../api/schema/keys.ts'
+import { useWork } from '../../api/work.ts'
 import { Button } from '../../ui/button.tsx'
 import { Dialog } from '../../ui/dialog.tsx'
 import { Checkbox, TextInput } from '../../ui/field.tsx'
@@ -35,15 +35,12 @@ export function CreateKey({ policies, preset, onClose, onMinted }: CreateProps):
   const [principal, setPrincipal] = useState('')
   const [days, setDays] = useState('')
   const [test, setTest] = useState(false)
-  const [error, setError] = useState<ApiError | null>(null)
-  const [busy, setBusy] = useState(false)
+  const { busy, error, run } = useWork()
 
   const create = async (event: Event) => {
     event.preventDefault()
     if (busy) return
-    setBusy(true)
-    setError(null)
-    try {
+    await run(async () => {
       onMinted(
         await mintKey({
           policy,
@@ -53,12 +50,7 @@ export function CreateKey({ policies, preset, onClose, onMinted }: CreateProps):
           ...(test ? { test } : {}),
         }),
       )
-    } catch (failure) {
-      if (!(failure instanceof ApiError)) throw failure
-      setError(failure)
-    } finally {
-      setBusy(false)
-    }
+    })
   }
   return (
     <Dialog

@@ -1,11 +1,11 @@
 /** Revoke a key. One that was used in the last day wants its name typed. */
 import type { JSX } from 'preact'
 import { useState } from 'preact/hooks'
-import { ApiError } from '../../api/client.ts'
 import { revokeKey } from '../../api/keys.ts'
 import { listRequests } from '../../api/operate.ts'
 import { useResource } from '../../api/resource.ts'
 import type { Key } from '../../api/schema/keys.ts'
+import { useWork } from '../../api/work.ts'
 import { ago } from '../../lib/format.ts'
 import { Button } from '../../ui/button.tsx'
 import { Callout } from '../../ui/callout.tsx'
@@ -25,22 +25,16 @@ export function RevokeKey({ keyRow, onClose }: { keyRow: Key; onClose: () => voi
   const lastUsed = keyRow.last_used_at ?? newest.data?.items[0]?.at
   const inUse = lastUsed != null && Date.now() - Date.parse(lastUsed) < dayMs
   const [typed, setTyped] = useState('')
-  const [error, setError] = useState<ApiError | null>(null)
-  const [busy, setBusy] = useState(false)
+  const { busy, error, run } = useWork()
   const ready = !inUse || typed === name
   const revoke = async (event?: Event) => {
     event?.preventDefault()
     if (!ready || busy) return
-    setBusy(true)
-    try {
+    await run(async () => {
       await revokeKey(keyRow.kid)
       toast(`${name} is revoked.`)
       onClose()
-    } catch (failure) {
-      if (!(failure instanceof ApiError)) throw failure
-      setError(failure)
-      setBusy(false)
-    }
+    })
   }
   return (
     <Dialog

@@ -1,9 +1,9 @@
 /** Rotate a key: a new secret, the old one valid for a while. */
 import type { JSX } from 'preact'
 import { useState } from 'preact/hooks'
-import { ApiError } from '../../api/client.ts'
 import { rotateKey } from '../../api/keys.ts'
 import type { Key, Minted } from '../../api/schema/keys.ts'
+import { useWork } from '../../api/work.ts'
 import { Button } from '../../ui/button.tsx'
 import { Dialog } from '../../ui/dialog.tsx'
 import { Select } from '../../ui/select.tsx'
@@ -27,17 +27,11 @@ export function RotateKey({
 }): JSX.Element {
   const name = keyRow.label ?? keyRow.kid
   const [hours, setHours] = useState('24')
-  const [error, setError] = useState<ApiError | null>(null)
-  const [busy, setBusy] = useState(false)
+  const { busy, error, run } = useWork()
   const rotate = async () => {
-    setBusy(true)
-    try {
+    await run(async () => {
       onMinted(await rotateKey(keyRow.kid, Number(hours)))
-    } catch (failure) {
-      if (!(failure instanceof ApiError)) throw failure
-      setError(failure)
-      setBusy(false)
-    }
+    })
   }
   return (
     <Dialog

@@ -1,7 +1,6 @@
 /** One policy as a form, with the effect of the change beside it. */
 import type { JSX } from 'preact'
 import { useState } from 'preact/hooks'
-import { ApiError } from '../../api/client.ts'
 import { deleteDocument, saveDocument } from '../../api/documents.ts'
 import { listCandidates } from '../../api/operate.ts'
 import { invalidate, useResource } from '../../api/resource.ts'
@@ -9,6 +8,7 @@ import type { Stored } from '../../api/schema/common.ts'
 import type { Policy } from '../../api/schema/documents.ts'
 import type { Key } from '../../api/schema/keys.ts'
 import { can } from '../../api/session.ts'
+import { useWork } from '../../api/work.ts'
 import { money } from '../../lib/format.ts'
 import { list, plural, segment } from '../../lib/text.ts'
 import { adminUrl } from '../../lib/url.ts'
@@ -87,8 +87,7 @@ export function PolicyEditor({ stored, keys, staged, onSaved, onDeleted }: Edito
   const id = saved.id
   const write = can('documents.write')
   const [draft, setDraft] = useState<Policy>(() => (write ? stage(saved, staged) : saved))
-  const [error, setError] = useState<ApiError | null>(null)
-  const [busy, setBusy] = useState(false)
+  const { busy, error, run, forgetError } = useWork()
   const [raw, setRaw] = useState(false)
   const candidates = useResource('candidates?', signal => listCandidates(null, signal))
   const changes = diffOf(saved, draft)
@@ -102,9 +101,7 @@ export function PolicyEditor({ stored, keys, staged, onSaved, onDeleted }: Edito
   ]
 
   const save = async (base: number) => {
-    setBusy(true)
-    setError(null)
-    try {
+    await run(async () => {
       const result = await saveDocument('policies', draft, base)
       setDraft(result.document)
       invalidate('keys', 'candidates')
@@ -112,12 +109,7 @@ export function PolicyEditor({ stored, keys, staged, onSaved, onDeleted }: Edito
         `Policy ${id} saved, revision ${result.revision}. Other edge locations follow within ${result.propagation?.max_seconds ?? 60} s.`,
       )
       onSaved()
-    } catch (failure) {
-      if (!(failure instanceof ApiError)) throw failure
-      setError(failure)
-    } finally {
-      setBusy(false)
-    }
+    })
   }
   const remove = async () => {
     try {
@@ -165,7 +157,7 @@ export function PolicyEditor({ stored, keys, staged, onSaved, onDeleted }: Edito
             onKeepMine={base => void save(base)}
             onTakeTheirs={theirs => {
               setDraft(theirs.document as unknown as Policy)
-              setError(null)
+              forgetError()
               onSaved()
             }}
           />

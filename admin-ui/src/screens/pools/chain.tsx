@@ -1,12 +1,12 @@
 /** The targets of a route as an ordered list; Alt with the arrows moves one. */
 import type { JSX } from 'preact'
 import { useState } from 'preact/hooks'
-import { ApiError } from '../../api/client.ts'
 import { saveDocument } from '../../api/documents.ts'
 import { listCandidates } from '../../api/operate.ts'
 import { useResource } from '../../api/resource.ts'
 import type { Stored } from '../../api/schema/common.ts'
 import type { Route } from '../../api/schema/documents.ts'
+import { useWork } from '../../api/work.ts'
 import { Button, IconButton } from '../../ui/button.tsx'
 import { Combobox } from '../../ui/combobox.tsx'
 import { Dialog } from '../../ui/dialog.tsx'
@@ -33,8 +33,7 @@ export function ChainEditor({
   const [targets, setTargets] = useState<Target[]>(
     [...route.document.targets].sort((a, b) => (a.order ?? 0) - (b.order ?? 0)),
   )
-  const [error, setError] = useState<ApiError | null>(null)
-  const [busy, setBusy] = useState(false)
+  const { busy, error, run, forgetError } = useWork()
   const options = modelOptions(candidates.data?.items ?? [])
   const move = (index: number, by: number) => {
     const next = [...targets]
@@ -45,17 +44,11 @@ export function ChainEditor({
   }
   const document: Route = { ...route.document, targets: targets.map((target, order) => ({ ...target, order })) }
   const save = async (revision: number | 'new') => {
-    setBusy(true)
-    setError(null)
-    try {
+    await run(async () => {
       const saved = await saveDocument('routes', document, revision)
       toast(`clawrouter/${saved.document.id} saved, revision ${saved.revision}.`)
       onSaved()
-    } catch (failure) {
-      if (!(failure instanceof ApiError)) throw failure
-      setError(failure)
-      setBusy(false)
-    }
+    })
   }
   const broken = targets.length === 0 || targets.some(target => !target.model)
   return (
@@ -87,7 +80,7 @@ export function ChainEditor({
           onTakeTheirs={theirs => {
             const taken = theirs.document as unknown as Route
             setTargets(Array.isArray(taken.targets) ? taken.targets : [])
-            setError(null)
+            forgetError()
           }}
         />
       ) : (

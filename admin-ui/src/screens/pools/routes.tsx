@@ -9,14 +9,13 @@ import type { Health } from '../../api/schema/operate.ts'
 import { plural } from '../../lib/text.ts'
 import { Button } from '../../ui/button.tsx'
 import { Chip } from '../../ui/chip.tsx'
-import { Dialog } from '../../ui/dialog.tsx'
-import { TextInput } from '../../ui/field.tsx'
 import { Menu } from '../../ui/menu.tsx'
 import { Panel } from '../../ui/panel.tsx'
 import { Empty, Loaded } from '../../ui/states.tsx'
 import { Table } from '../../ui/table.tsx'
-import { toast } from '../../ui/toast.tsx'
+import { toast, toastError } from '../../ui/toast.tsx'
 import { DocumentDialog } from '../shared/document-dialog.tsx'
+import { NameDialog } from '../shared/name-dialog.tsx'
 import { ChainEditor } from './chain.tsx'
 
 /** The first target that is not resting: who answers now. */
@@ -38,36 +37,16 @@ function NewRoute({
   onClose: () => void
   onCreated: (route: Stored<Route>) => void
 }): JSX.Element {
-  const [id, setId] = useState('')
-  const problem = taken.includes(id)
-    ? 'This name is taken.'
-    : id && !/^[a-z0-9][a-z0-9._-]{0,63}$/.test(id)
-      ? 'Use lower case letters, digits, dots and dashes.'
-      : null
-  const create = () => onCreated({ document: { id, targets: [], enabled: true }, revision: -1, source: 'admin' })
   return (
-    <Dialog
+    <NameDialog
       title="New fallback route"
+      action="Choose its targets"
+      failure="The route was not created"
+      taken={taken}
+      hint={id => `Callers select clawrouter/${id || 'name'}.`}
       onClose={onClose}
-      foot={
-        <>
-          <Button onClick={onClose}>Cancel</Button>
-          <Button kind="primary" disabled={!id || problem !== null} why="Enter a free name" onClick={create}>
-            Choose its targets
-          </Button>
-        </>
-      }
-    >
-      <TextInput
-        label="Name"
-        mono
-        value={id}
-        onInput={setId}
-        error={problem}
-        autoFocus
-        hint={`Callers select clawrouter/${id || 'name'}.`}
-      />
-    </Dialog>
+      create={async id => onCreated({ document: { id, targets: [], enabled: true }, revision: -1, source: 'admin' })}
+    />
   )
 }
 
@@ -83,7 +62,7 @@ export function RoutesPanel({ health, editable }: { health: Health | undefined; 
       toast(`Route ${item.document.id} is ${on ? 'on' : 'off'}.`)
       await routes.refresh()
     } catch (error) {
-      toast(error instanceof Error ? error.message : String(error), { bad: true })
+      toastError(error)
     }
   }
   return (

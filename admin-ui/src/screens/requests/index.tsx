@@ -16,6 +16,7 @@ import { SearchBox } from '../../ui/search.tsx'
 import { Select } from '../../ui/select.tsx'
 import { Empty, EmptyFiltered, Loaded } from '../../ui/states.tsx'
 import { Table } from '../../ui/table.tsx'
+import { Pager } from '../shared/pager.tsx'
 import { Attempts, Status } from '../shared/request-cells.tsx'
 import { useStartModel } from '../shared/start-model.ts'
 import { summary } from './summary.ts'
@@ -303,16 +304,7 @@ export default function Requests(): JSX.Element {
                   </span>
                   <span class="pager">
                     {data.as_of && <span>as of {clock(data.as_of)} UTC</span>}
-                    {cursor && (
-                      <Button small onClick={() => query.set({ cursor: null })}>
-                        Newest
-                      </Button>
-                    )}
-                    {data.next && (
-                      <Button small onClick={() => query.set({ cursor: data.next })}>
-                        Older
-                      </Button>
-                    )}
+                    <Pager cursor={cursor} next={data.next} onGo={cursor => query.set({ cursor })} />
                   </span>
                 </div>
               </Panel>

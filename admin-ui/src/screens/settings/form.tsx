@@ -1,10 +1,10 @@
 /** The settings document as a form; fields this page does not know are kept. */
 import type { JSX } from 'preact'
 import { useState } from 'preact/hooks'
-import { ApiError } from '../../api/client.ts'
 import { saveDocument } from '../../api/documents.ts'
 import type { Stored } from '../../api/schema/common.ts'
 import type { Settings } from '../../api/schema/documents.ts'
+import { useWork } from '../../api/work.ts'
 import { Button } from '../../ui/button.tsx'
 import { diffOf } from '../../ui/diff.tsx'
 import { NumberInput, TextInput } from '../../ui/field.tsx'
@@ -23,8 +23,7 @@ export function SettingsForm({
   onSaved: (saved: Stored<Settings>) => void
 }): JSX.Element {
   const [draft, setDraft] = useState<Settings>(stored.document)
-  const [error, setError] = useState<ApiError | null>(null)
-  const [busy, setBusy] = useState(false)
+  const { busy, error, run } = useWork()
   const dirty = diffOf(stored.document, draft).length > 0
   const text = (name: string) => (typeof draft[name] === 'string' ? (draft[name] as string) : '')
   const number = (name: string) => (typeof draft[name] === 'number' ? (draft[name] as number) : null)
@@ -37,18 +36,11 @@ export function SettingsForm({
   }
   const problem = (name: string) => (error?.param === `/${name}` ? error.message : null)
   const save = async (revision: number) => {
-    setBusy(true)
-    setError(null)
-    try {
+    await run(async () => {
       const saved = await saveDocument('settings', draft, revision, 'default')
       toast(`Settings saved, revision ${saved.revision}.`)
       onSaved(saved)
-    } catch (failure) {
-      if (!(failure instanceof ApiError)) throw failure
-      setError(failure)
-    } finally {
-      setBusy(false)
-    }
+    })
   }
   return (
     <form

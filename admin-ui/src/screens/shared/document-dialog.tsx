@@ -1,12 +1,12 @@
 /** Any catalog document as JSON: edit, save against its revision, history, rollback. For what has no form of its own. */
 import type { JSX } from 'preact'
 import { useState } from 'preact/hooks'
-import { ApiError } from '../../api/client.ts'
 import { documentHistory, readDocument, rollbackDocument, saveDocument } from '../../api/documents.ts'
 import { useResource } from '../../api/resource.ts'
 import type { Stored } from '../../api/schema/common.ts'
 import type { Collection, DocumentOf } from '../../api/schema/documents.ts'
 import { can } from '../../api/session.ts'
+import { useWork } from '../../api/work.ts'
 import { Button } from '../../ui/button.tsx'
 import { Dialog } from '../../ui/dialog.tsx'
 import { diffOf } from '../../ui/diff.tsx'
@@ -42,8 +42,7 @@ export function DocumentDialog({ collection, id, onClose, onSaved }: DocumentDia
   const history = useResource(`history/${collection}/${id}`, signal => documentHistory(collection, id, signal))
   const [tab, setTab] = useState('document')
   const [text, setText] = useState<string | null>(null)
-  const [error, setError] = useState<ApiError | null>(null)
-  const [busy, setBusy] = useState(false)
+  const { busy, error, run, forgetError } = useWork()
   const [restoring, setRestoring] = useState<number | null>(null)
   const write = can('documents.write')
 
@@ -55,21 +54,14 @@ export function DocumentDialog({ collection, id, onClose, onSaved }: DocumentDia
 
   const save = async (revision: number) => {
     if (!('value' in parsed)) return
-    setBusy(true)
-    setError(null)
-    try {
+    await run(async () => {
       const saved = await saveDocument(collection, parsed.value as Loose, revision, id)
       stored.put(saved as Stored<Loose>)
       setText(null)
       toast(`${collection}/${id} saved, revision ${saved.revision}.`)
       onSaved()
       onClose()
-    } catch (failure) {
-      if (!(failure instanceof ApiError)) throw failure
-      setError(failure)
-    } finally {
-      setBusy(false)
-    }
+    })
   }
   const restore = async (revision: number) => {
     setRestoring(revision)
@@ -132,7 +124,7 @@ export function DocumentDialog({ collection, id, onClose, onSaved }: DocumentDia
                     onTakeTheirs={theirs => {
                       stored.put(theirs as Stored<Loose>)
                       setText(null)
-                      setError(null)
+                      forgetError()
                     }}
                   />
                 ) : (
