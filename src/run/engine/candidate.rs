@@ -1,5 +1,6 @@
 //! One target as a run works on it: what was tried, what was changed about the request, whether it may still be asked.
 
+use super::ladder::Change;
 use crate::catalog::{ContextVariant, CredentialId, Vault};
 use crate::route::health::{FailureClass, Health};
 use crate::route::{Chain, Target, host_of};
@@ -69,6 +70,22 @@ impl Candidate {
         known
             .map(|(lane, target)| Self::new(lane, target, vault, health, est, now))
             .collect()
+    }
+
+    /// The request to this target is changed before it is sent again.
+    pub(super) fn change(&mut self, change: Change) {
+        match change {
+            Change::Tier => {
+                self.left_tiers.extend(self.variant().map(|tier| tier.max_input));
+                self.tier = self.tier.saturating_add(1);
+            }
+            Change::NominalTier(tier) | Change::Trim(tier) => {
+                self.left_tiers.extend(self.window());
+                self.nominal_tier = Some(tier);
+            }
+            Change::Output(limit) => self.max_output_tokens = Some(limit),
+            Change::Parameter(name, instead) => self.adjust.push((name, instead)),
+        }
     }
 
     fn new(lane: Lane, target: &Target, vault: &Vault, health: &Health, est: u64, now: Millis) -> Self {

@@ -159,24 +159,7 @@ impl Run {
             };
         }
         if !continued {
-            let (code, message) = match class {
-                FailureClass::StallTimeout => (
-                    "upstream_timeout",
-                    "The upstream fell silent before the answer was complete; try again.",
-                ),
-                FailureClass::Overloaded => (
-                    "overloaded",
-                    "The upstream became overloaded before the answer was complete; try again.",
-                ),
-                FailureClass::RateLimit | FailureClass::UpstreamRateLimit => (
-                    "rate_limited",
-                    "The upstream's rate limit ended the answer before it was complete; try again.",
-                ),
-                _ => (
-                    "upstream_error",
-                    "The upstream broke off before the answer was complete; try again.",
-                ),
-            };
+            let (code, message) = told_in_stream(class);
             self.fail_in_stream(code, message, now);
         }
     }
@@ -274,5 +257,27 @@ impl Run {
             self.outbox.push_back(Action::Emit(event));
         }
         self.end(Outcome::FailedInStream, now);
+    }
+}
+
+/// Error code and sentence for a caller whose answer was cut by a failure of this class.
+fn told_in_stream(class: FailureClass) -> (&'static str, &'static str) {
+    match class {
+        FailureClass::StallTimeout => (
+            "upstream_timeout",
+            "The upstream fell silent before the answer was complete; try again.",
+        ),
+        FailureClass::Overloaded => (
+            "overloaded",
+            "The upstream became overloaded before the answer was complete; try again.",
+        ),
+        FailureClass::RateLimit | FailureClass::UpstreamRateLimit => (
+            "rate_limited",
+            "The upstream's rate limit ended the answer before it was complete; try again.",
+        ),
+        _ => (
+            "upstream_error",
+            "The upstream broke off before the answer was complete; try again.",
+        ),
     }
 }

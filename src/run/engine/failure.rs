@@ -217,82 +217,43 @@ impl Run {
             attempt.action = action;
             attempt.delay = delay;
         }
-        let candidate = leg.candidate;
-        match step {
-            Step::Again(pause) => {
+        let index = leg.candidate;
+        let candidate = self.candidates.get_mut(index);
+        let with = match step {
+            Step::Again(_) => {
                 self.budgeted = self.budgeted.saturating_add(1);
-                if let Some(candidate) = self.candidates.get_mut(candidate) {
+                if let Some(candidate) = candidate {
                     candidate.same_used = candidate.same_used.saturating_add(1);
                 }
-                self.wait(
-                    Waiting {
-                        until: now.plus(pause),
-                        candidate,
-                        with: With::Same(leg.credential),
-                    },
-                    now,
-                    health,
-                );
+                With::Same(leg.credential)
             }
-            Step::Rotate(pause) => {
-                if let Some(candidate) = self.candidates.get_mut(candidate) {
+            Step::Rotate(_) => {
+                if let Some(candidate) = candidate {
                     candidate.rotations = candidate.rotations.saturating_add(1);
                 }
-                self.wait(
-                    Waiting {
-                        until: now.plus(pause),
-                        candidate,
-                        with: With::Another,
-                    },
-                    now,
-                    health,
-                );
+                With::Another
             }
             Step::Change(change) => {
-                self.change(candidate, change);
-                self.wait(
-                    Waiting {
-                        until: now,
-                        candidate,
-                        with: With::Same(leg.credential),
-                    },
-                    now,
-                    health,
-                );
+                if let Some(candidate) = candidate {
+                    candidate.change(change);
+                }
+                With::Same(leg.credential)
             }
             Step::Next => {
-                let after = self.after(candidate, verdict);
-                self.advance(Some(after), now, health);
+                let after = self.after(index, verdict);
+                return self.advance(Some(after), now, health);
             }
-            Step::Stop => self.exhausted(now, health),
-        }
-    }
-
-    fn wait(&mut self, waiting: Waiting, now: Millis, health: &mut Health) {
+            Step::Stop => return self.exhausted(now, health),
+        };
+        let waiting = Waiting {
+            until: now.plus(delay.unwrap_or_default()),
+            candidate: index,
+            with,
+        };
         if now >= waiting.until {
             self.resume(waiting, now, health);
         } else {
             self.waiting = Some(waiting);
-        }
-    }
-
-    fn change(&mut self, index: usize, change: Change) {
-        let Some(candidate) = self.candidates.get_mut(index) else {
-            return;
-        };
-        match change {
-            Change::Tier => {
-                candidate
-                    .left_tiers
-                    .extend(candidate.variant().map(|tier| tier.max_input));
-                candidate.tier = candidate.tier.saturating_add(1);
-            }
-            Change::NominalTier(tier) | Change::Trim(tier) => {
-                candidate.left_tiers.extend(candidate.window());
-                candidate.nominal_tier = Some(tier);
-            }
-            Change::Output(limit) => candidate.max_output_tokens = Some(limit),
-            Change::Parameter(name, instead) => candidate.adjust.push((name, instead)),
         }
     }
 }

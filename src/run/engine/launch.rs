@@ -7,7 +7,7 @@ use crate::catalog::Credential;
 use crate::catalog::document::Transport;
 use crate::route::health::{FailureClass, Health};
 use crate::route::select::{self, Selection, Want};
-use crate::run::machine::{Action, CallId};
+use crate::run::machine::{Action, CallId, UpstreamRequest};
 use crate::run::recover::prefix_of;
 use crate::run::report::{Attempt, AttemptAction};
 use crate::run::request::{self, RequestShape};
@@ -20,6 +20,25 @@ pub(super) struct Reason {
     pub(super) last_resort: bool,
     pub(super) hedge: bool,
     pub(super) continues: Option<Continues>,
+}
+
+/// A call that was decided on.
+#[derive(Clone, Debug)]
+struct Choice {
+    candidate: usize,
+    credential: Option<Credential>,
+    probe: bool,
+    last_resort: bool,
+    reason: Reason,
+}
+
+/// A request that can be sent.
+struct Built {
+    request: UpstreamRequest,
+    /// A stream is asked for.
+    stream: bool,
+    /// Another provider's state is not in it.
+    state_left_out: bool,
 }
 
 /// What a failure asks of the next target.
@@ -78,17 +97,11 @@ impl Run {
             .filter(|passed| !passed.hard && eligible.contains(&passed.candidate))
             .min_by_key(|passed| (passed.next_at, passed.candidate))
             .map(|passed| passed.candidate);
-        soonest.is_some_and(|index| {
-            self.launch(
-                index,
-                Reason {
-                    last_resort: true,
-                    ..Reason::default()
-                },
-                now,
-                health,
-            )
-        })
+        let reason = Reason {
+            last_resort: true,
+            ..Reason::default()
+        };
+        soonest.is_some_and(|index| self.launch(index, reason, now, health))
     }
 
     /// True when a call to this candidate could be sent now.
@@ -161,16 +174,13 @@ impl Run {
         }
         let ceiling = health.ceiling(None, &candidate.target.model.id, now);
         if ceiling.is_some_and(|ceiling| self.input.chain.estimated_input_tokens > ceiling) {
-            let class = Some(FailureClass::ContextOverflow);
-            return self.pass_over(
-                PassedOver {
-                    candidate: index,
-                    class,
-                    next_at: None,
-                    hard: false,
-                },
-                "too_long",
-            );
+            let passed = PassedOver {
+                candidate: index,
+                class: Some(FailureClass::ContextOverflow),
+                next_at: None,
+                hard: false,
+            };
+            return self.pass_over(passed, "too_long");
         }
         let want = self.want(candidate, &candidate.used, resort, seed, now);
         let selected = match select::select(&self.input.catalog, &self.input.vault, health, &want) {
@@ -194,7 +204,14 @@ impl Run {
         let (credential, probe, credential_resort) = selected;
         let probe = probe || (!resort && gate.class().is_some());
         let last_resort = credential_resort || (resort && !gate.usable());
-        self.send(index, credential, probe, last_resort, reason, now, health)
+        let choice = Choice {
+            candidate: index,
+            credential,
+            probe,
+            last_resort,
+            reason,
+        };
+        self.send(choice, now, health)
     }
 
     fn pass_over(&mut self, passed: PassedOver, code: &str) -> bool {
@@ -215,15 +232,16 @@ impl Run {
     /// After a pause: the same credential, or another one.
     pub(super) fn resume(&mut self, waiting: Waiting, now: Millis, health: &mut Health) {
         let sent = match waiting.with {
-            With::Same(credential) => self.send(
-                waiting.candidate,
-                credential,
-                false,
-                false,
-                Reason::default(),
-                now,
-                health,
-            ),
+            With::Same(credential) => {
+                let choice = Choice {
+                    candidate: waiting.candidate,
+                    credential,
+                    probe: false,
+                    last_resort: false,
+                    reason: Reason::default(),
+                };
+                self.send(choice, now, health)
+            }
             With::Another => self.launch(waiting.candidate, Reason::default(), now, health),
         };
         if !sent {
@@ -231,59 +249,56 @@ impl Run {
         }
     }
 
+    /// The next call's request. `None`: none can be built for this target.
+    fn build(&self, call: CallId, candidate: &Candidate, choice: &Choice) -> Option<Built> {
+        let asked = candidate.shorter.as_deref().unwrap_or(&self.input.call);
+        let continued = choice.reason.continues == Some(Continues::Prefill);
+        let (stream, state_left_out) = (self.asks_for_stream(candidate), self.crosses(candidate, asked));
+        let shape = RequestShape {
+            target: &candidate.target,
+            credential: choice.credential.as_ref(),
+            vault: &self.input.vault,
+            call: asked,
+            stream,
+            tier: candidate.variant(),
+            max_output_tokens: candidate.max_output_tokens,
+            adjust: &candidate.adjust,
+            prefill: continued.then(|| prefix_of(self.delivery.sent_text())),
+            session: self.input.session.as_deref(),
+            foreign: state_left_out,
+        };
+        let request = request::build(call, &shape).ok()?;
+        Some(Built {
+            request,
+            stream,
+            state_left_out,
+        })
+    }
+
     /// Sends one call. False: no request can be built for this target.
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "one call site each for first, repeated and continued calls"
-    )]
-    pub(super) fn send(
-        &mut self,
-        index: usize,
-        credential: Option<Credential>,
-        probe: bool,
-        last_resort: bool,
-        reason: Reason,
-        now: Millis,
-        health: &mut Health,
-    ) -> bool {
+    fn send(&mut self, choice: Choice, now: Millis, health: &mut Health) -> bool {
         let call = CallId(self.input.first_call.0.saturating_add(self.calls));
-        let Some(candidate) = self.candidates.get(index) else {
+        let Some(candidate) = self.candidates.get(choice.candidate) else {
             return false;
         };
-        let stream = self.asks_for_stream(candidate);
-        let continued = reason.continues == Some(Continues::Prefill);
-        let prefill = continued.then(|| prefix_of(self.delivery.sent_text()));
-        let asked = candidate.shorter.as_deref().unwrap_or(&self.input.call);
-        let foreign = self.crosses(candidate, asked);
-        let built = request::build(
-            call,
-            &RequestShape {
-                target: &candidate.target,
-                credential: credential.as_ref(),
-                vault: &self.input.vault,
-                call: asked,
-                stream,
-                tier: candidate.variant(),
-                max_output_tokens: candidate.max_output_tokens,
-                adjust: &candidate.adjust,
-                prefill,
-                session: self.input.session.as_deref(),
-                foreign,
-            },
-        );
-        let Ok(request) = built else {
-            return self.pass_over(
-                PassedOver {
-                    candidate: index,
-                    class: None,
-                    next_at: None,
-                    hard: true,
-                },
-                "not_callable",
-            );
+        let Some(built) = self.build(call, candidate, &choice) else {
+            let passed = PassedOver {
+                candidate: choice.candidate,
+                class: None,
+                next_at: None,
+                hard: true,
+            };
+            return self.pass_over(passed, "not_callable");
         };
+        let Choice {
+            candidate: index,
+            credential,
+            probe,
+            last_resort,
+            reason,
+        } = choice;
         let p95 = health.ttft_p95(&candidate.target.model.id, self.input.chain.estimated_input_tokens);
-        let deadlines = self.deadlines(candidate, stream, p95, now);
+        let deadlines = self.deadlines(candidate, built.stream, p95, now);
         let want = self.want(candidate, &candidate.used, last_resort, 0, now);
         let dispatch = select::dispatch(&want, &candidate.host, credential.as_ref());
         health.begin(&dispatch);
@@ -311,7 +326,7 @@ impl Run {
             hedge: reason.hedge,
             last_resort,
             recovery: reason.continues.is_some(),
-            state_left_out: foreign,
+            state_left_out: built.state_left_out,
             tier: candidate
                 .nominal_tier
                 .or_else(|| candidate.variant().map(|tier| tier.max_input)),
@@ -324,7 +339,7 @@ impl Run {
             credential,
             dispatch,
             deadlines,
-            state: LegState::Headers { stream },
+            state: LegState::Headers { stream: built.stream },
             last_byte: now,
             last_content: None,
             single_shot: probe || last_resort,
@@ -339,7 +354,7 @@ impl Run {
         if self.calls == 1 {
             self.arm_hedge(p95, now);
         }
-        self.outbox.push_back(Action::Call(Box::new(request)));
+        self.outbox.push_back(Action::Call(Box::new(built.request)));
         true
     }
 
