@@ -143,49 +143,51 @@ impl Books {
         Box::new(move |machine| Some(self.close(machine)))
     }
 
-    fn close(self, machine: &dyn Machine) -> NanoUsd {
-        let Self {
-            incoming,
-            asked,
-            explanation,
-            previous_pin,
-            granted,
-            reservation_id,
-            route,
-            strategy,
-            estimated_input_tokens,
-            trace: caller_trace,
-            tap,
-            ..
-        } = self;
-        let report = machine.report();
-        let stages = machine.stages();
-        let (row, trace) = record(RecordInput {
+    /// What is told of the request: its usage row and its trace.
+    fn record(&self, explanation: Explanation, machine: &dyn Machine) -> (RequestRow, TraceBody) {
+        let (incoming, asked) = (&self.incoming, &self.asked);
+        let policy = &asked.grant.policy;
+        record(RecordInput {
             requested: Requested {
                 request_id: &incoming.request_id,
                 arrived: incoming.received_at,
                 ended: clock::now(),
-                policy: asked.grant.policy.id.as_str(),
+                policy: policy.id.as_str(),
                 kid: &asked.grant.key.kid,
                 key_label: &asked.grant.key.label,
                 model: &asked.call.model,
                 stream: asked.call.stream,
                 session: asked.session.as_ref().map(|(key, _)| key.as_str()),
             },
-            route: route.as_deref(),
-            strategy,
-            estimated_input_tokens,
-            reserved: granted.as_ref().map_or(NanoUsd(0), |granted| granted.reserved),
-            report,
-            stages: &stages,
+            route: self.route.as_deref(),
+            strategy: self.strategy,
+            estimated_input_tokens: self.estimated_input_tokens,
+            reserved: self.granted.as_ref().map_or(NanoUsd(0), |granted| granted.reserved),
+            report: machine.report(),
+            stages: &machine.stages(),
             explanation: Some(explanation),
-            trace_id: caller_trace.as_ref().map(|trace| trace.trace_id.as_str()),
+            trace_id: self.trace.as_ref().map(|trace| trace.trace_id.as_str()),
             content: content::not_kept(
-                asked.grant.policy.id.as_str(),
-                asked.grant.policy.retain_content,
+                policy.id.as_str(),
+                policy.retain_content,
                 contents::missing(&incoming.env),
             ),
-        });
+        })
+    }
+
+    fn close(mut self, machine: &dyn Machine) -> NanoUsd {
+        let explanation = std::mem::take(&mut self.explanation);
+        let (row, trace) = self.record(explanation, machine);
+        let Self {
+            incoming,
+            asked,
+            previous_pin,
+            granted,
+            reservation_id,
+            tap,
+            ..
+        } = self;
+        let report = machine.report();
         statistics::write(&incoming.env, &row);
         let kept = tap.map(|tap| Kept::new(&incoming, &asked, &tap.borrow(), &reservation_id));
         let cost = row.cost_usd;

@@ -66,7 +66,7 @@ pub(super) async fn sign_in(incoming: &Incoming) -> Reply {
 ///
 /// # Errors
 /// 401 that says how to sign in; 403 for a cookie that does not come from the page; 503 when nothing is configured.
-pub(super) async fn actor(incoming: &Incoming, _world: &World) -> Result<Actor, ApiError> {
+pub(super) async fn actor(incoming: &Incoming) -> Result<Actor, ApiError> {
     let access = access_config(incoming)?;
     let token = admin_token(incoming);
     if let Some(presented) = incoming.header("authorization") {

@@ -63,7 +63,7 @@ async fn answer(incoming: &Incoming, rest: &str) -> Reply {
         return door::sign_in(incoming).await;
     }
     let world = world::current(incoming).await;
-    let actor = match door::actor(incoming, &world).await {
+    let actor = match door::actor(incoming).await {
         Ok(actor) => actor,
         Err(error) => {
             if door::is_failed_sign_in(incoming, &error) {

@@ -4,19 +4,18 @@ use super::Admin;
 use crate::access::roles::{Act, AuthKind};
 use crate::account::ledger::query::ListRequest;
 use crate::account::listing::{LedgerPage, RequestFilter, merge};
+use crate::catalog::Catalog;
 use crate::catalog::document::Transport;
 use crate::edge::objects::registry::{KeyPage, KeyQuery};
 use crate::edge::reply::{self, Reply};
 use crate::edge::{clock, discovery, isolate, ledger, listing};
 use crate::route::executable;
-use crate::wire::{ApiError, CallKind};
+use crate::wire::{ApiError, CallKind, Millis};
 use serde_json::{Value, json};
 
 /// `GET setup`
-#[expect(clippy::too_many_lines, reason = "one row after the other, each a check of its own")]
 pub(super) async fn checklist(admin: &Admin<'_>) -> Reply {
     admin.may(Act::Read)?;
-    let started = clock::now();
     let query = KeyQuery {
         limit: 1,
         cursor: None,
@@ -24,60 +23,23 @@ pub(super) async fn checklist(admin: &Admin<'_>) -> Reply {
         policy: None,
         principal: None,
     };
+    let started = clock::now();
     let keys: Result<KeyPage, ApiError> = admin.registry("/keys/list", &query).await;
     let latency = clock::now().since(started);
     let first = first_request(admin).await;
     let catalog = &admin.world.catalog;
-    let provider = connected_provider(admin);
-    let verified = isolate::verified();
-    let live = catalog.fusion_profiles.values().find(|profile| profile.enabled);
-    let budget = catalog.policies.values().find(|policy| !policy.budgets.is_empty());
+    let policies = catalog.policies.len();
     let minted = keys.as_ref().map_or(0, |page| page.total);
+    let way_in = format!("Signed in by {}.", way_in(admin.actor.auth));
     let checks = [
-        check(
-            "sign_in",
-            true,
-            &format!("Signed in by {}.", way_in(admin.actor.auth)),
-            None,
-        ),
-        match &keys {
-            Ok(_) => check(
-                "bindings",
-                true,
-                &format!("The Registry answered in {} ms.", latency.0),
-                None,
-            ),
-            Err(error) => check("bindings", false, &error.message, None),
-        },
-        match &provider {
-            Some(id) => check("provider", true, &format!("Provider {id} can be called."), None),
-            None => {
-                let hint = if discovery::is_configured(&admin.incoming.env) {
-                    "The local server is configured but offers no model."
-                } else {
-                    "No provider has a key yet; only the demo provider answers."
-                };
-                check(
-                    "provider",
-                    false,
-                    hint,
-                    Some(("provider", "openai", "Connect a provider")),
-                )
-            }
-        },
-        match verified.iter().max_by_key(|(_, at)| **at) {
-            Some((model, _)) => check("verified_model", true, &format!("{model} answered a real call."), None),
-            None => check(
-                "verified_model",
-                false,
-                "No model has answered a real call in this isolate yet.",
-                Some(("model", "demo/fast", "Verify a model")),
-            ),
-        },
+        check("sign_in", true, &way_in, None),
+        bindings(keys.as_ref().err(), latency),
+        provider(admin),
+        verified_model(),
         check(
             "policy",
-            !catalog.policies.is_empty(),
-            &format!("Policies: {}.", catalog.policies.len()),
+            policies > 0,
+            &format!("Policies: {policies}."),
             Some(("policy", "default", "Create a policy")),
         ),
         check(
@@ -86,39 +48,104 @@ pub(super) async fn checklist(admin: &Admin<'_>) -> Reply {
             &format!("Keys minted: {minted}."),
             Some(("key", "", "Create a key")),
         ),
-        match &first {
-            Some(id) => with(
-                check("first_request", true, "A request was answered.", None),
-                "request_id",
-                id.clone().into(),
-            ),
-            None => check(
-                "first_request",
-                false,
-                "No request yet: try the curl of your key.",
-                None,
-            ),
-        },
-        optional(check(
-            "fusion",
-            live.is_some(),
-            &live.map_or_else(
-                || "No fusion profile is on.".to_owned(),
-                |profile| format!("Profile {} is on.", profile.id),
-            ),
-            Some(("profile", "default", "Set up fusion")),
-        )),
-        optional(check(
-            "budget",
-            budget.is_some(),
-            &budget.map_or_else(
-                || "No policy has a budget.".to_owned(),
-                |policy| format!("Policy {} has a budget.", policy.id),
-            ),
-            Some(("policy", "default", "Set a budget")),
-        )),
+        request(first),
+        optional(fusion(catalog)),
+        optional(budget(catalog)),
     ];
     reply::json(200, &json!({"checks": checks}))
+}
+
+fn bindings(problem: Option<&ApiError>, latency: Millis) -> Value {
+    match problem {
+        None => check(
+            "bindings",
+            true,
+            &format!("The Registry answered in {} ms.", latency.0),
+            None,
+        ),
+        Some(error) => check("bindings", false, &error.message, None),
+    }
+}
+
+fn provider(admin: &Admin<'_>) -> Value {
+    let connect = Some(("provider", "openai", "Connect a provider"));
+    match connected_provider(admin) {
+        Some(id) => check("provider", true, &format!("Provider {id} can be called."), connect),
+        None if discovery::is_configured(&admin.incoming.env) => check(
+            "provider",
+            false,
+            "The local server is configured but offers no model.",
+            connect,
+        ),
+        None => check(
+            "provider",
+            false,
+            "No provider has a key yet; only the demo provider answers.",
+            connect,
+        ),
+    }
+}
+
+fn verified_model() -> Value {
+    let verify = Some(("model", "demo/fast", "Verify a model"));
+    match isolate::verified().into_iter().max_by_key(|(_, at)| *at) {
+        Some((model, _)) => check(
+            "verified_model",
+            true,
+            &format!("{model} answered a real call."),
+            verify,
+        ),
+        None => check(
+            "verified_model",
+            false,
+            "No model has answered a real call in this isolate yet.",
+            verify,
+        ),
+    }
+}
+
+fn request(first: Option<String>) -> Value {
+    match first {
+        Some(id) => with(
+            check("first_request", true, "A request was answered.", None),
+            "request_id",
+            id.into(),
+        ),
+        None => check(
+            "first_request",
+            false,
+            "No request yet: try the curl of your key.",
+            None,
+        ),
+    }
+}
+
+fn fusion(catalog: &Catalog) -> Value {
+    let live = catalog.fusion_profiles.values().find(|profile| profile.enabled);
+    let text = live.map_or_else(
+        || "No fusion profile is on.".to_owned(),
+        |profile| format!("Profile {} is on.", profile.id),
+    );
+    check(
+        "fusion",
+        live.is_some(),
+        &text,
+        Some(("profile", "default", "Set up fusion")),
+    )
+}
+
+fn budget(catalog: &Catalog) -> Value {
+    let limited = catalog.policies.values().find(|policy| !policy.budgets.is_empty());
+    let text = limited.map_or_else(
+        || "No policy has a budget.".to_owned(),
+        |policy| format!("Policy {} has a budget.", policy.id),
+    );
+    check(
+        "budget",
+        limited.is_some(),
+        &text,
+        Some(("policy", "default", "Set a budget")),
+    )
 }
 
 /// A provider other than the demo with a model that can be executed under the admin policy.
@@ -175,6 +202,7 @@ fn way_in(auth: AuthKind) -> &'static str {
     }
 }
 
+/// One row. `fix`: kind, id and words of the repair, told only while the check fails.
 fn check(id: &str, ok: bool, text: &str, fix: Option<(&str, &str, &str)>) -> Value {
     let fix = fix
         .filter(|_| !ok)

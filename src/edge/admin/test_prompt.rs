@@ -9,7 +9,7 @@ use crate::edge::{clock, completions, finishing, isolate, ledger, listing};
 use crate::route::{Hints, Shape};
 use crate::run::fusion::machine::FusionInput;
 use crate::run::fusion::test_prompt::{TestPrompt, TestPromptInput};
-use crate::wire::{ApiError, Limits, chat};
+use crate::wire::{ApiError, Call, Limits, chat};
 use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -33,24 +33,12 @@ struct Asked {
 pub(super) async fn serve(admin: &Admin<'_>, id: &str) -> Reply {
     admin.may(Act::Operate)?;
     let asked: Asked = admin.body().await?;
-    if asked.prompt.trim().is_empty() || asked.prompt.chars().count() > MAX_PROMPT {
-        return Err(ApiError::invalid_request(
-            format!("A test prompt has 1 to {MAX_PROMPT} characters."),
-            Some("prompt"),
-        ));
-    }
+    let call = Arc::new(call_of(id, &asked.prompt)?);
     let draft = fusion::profile(admin, id, asked.draft).await?;
     let policy = asked
         .policy
         .unwrap_or_else(|| admin.world.catalog.settings.admin_policy.clone());
     let grant = observe::grant(admin, &policy)?;
-    let name = if id == "default" {
-        "clawrouter/fusion".to_owned()
-    } else {
-        format!("clawrouter/fusion:{id}")
-    };
-    let body = json!({"model": name, "messages": [{"role": "user", "content": asked.prompt}], "stream": true});
-    let call = Arc::new(chat::parse(Bytes::from(body.to_string()), &Limits::default())?);
     let world = with_draft(admin, &draft);
     let planned = listing::decide(admin.incoming, &world, |world| {
         crate::route::plan(&call, world, &grant, &Hints::default())
@@ -108,6 +96,23 @@ pub(super) async fn serve(admin: &Admin<'_>, id: &str) -> Reply {
     let head = shell.head().await;
     let body = futures::stream::unfold(shell, |mut shell| async move { Some((shell.next().await?, shell)) });
     reply::stream(head.status, &head.headers, body)
+}
+
+/// The prompt as a caller would send it.
+fn call_of(id: &str, prompt: &str) -> Result<Call, ApiError> {
+    if prompt.trim().is_empty() || prompt.chars().count() > MAX_PROMPT {
+        return Err(ApiError::invalid_request(
+            format!("A test prompt has 1 to {MAX_PROMPT} characters."),
+            Some("prompt"),
+        ));
+    }
+    let name = if id == "default" {
+        "clawrouter/fusion".to_owned()
+    } else {
+        format!("clawrouter/fusion:{id}")
+    };
+    let body = json!({"model": name, "messages": [{"role": "user", "content": prompt}], "stream": true});
+    Ok(chat::parse(Bytes::from(body.to_string()), &Limits::default())?)
 }
 
 /// The catalog as it would be with this draft in force.

@@ -4,7 +4,7 @@ use super::store::NEWEST;
 use super::{Failure, Handled, Registry, asked, said};
 use crate::access::allowance::Allowance;
 use crate::catalog::document::{Collection, DocumentName};
-use crate::catalog::registry::draft::Draft;
+use crate::catalog::registry::draft::{Draft, profile_name};
 use crate::catalog::registry::list::PageQuery;
 use crate::catalog::registry::{AuditRow, Author, Change, Condition, Difference, RegistryError, Sealed};
 use crate::wire::time::rfc3339;
@@ -127,9 +127,8 @@ impl Registry {
             "/documents/put" => {
                 let call: DocumentCall = asked(body)?;
                 let created = self.with_documents(|documents| documents.revision_of(&call.name).is_none());
-                let change =
-                    self.decide(|documents| documents.put(&call.name, &call.text, call.condition, &call.author))?;
-                self.applied(&change, &call.name, created)
+                self.decide(|documents| documents.put(&call.name, &call.text, call.condition, &call.author))?;
+                self.applied(&call.name, created)
             }
             "/documents/delete" => {
                 let call: DocumentCall = asked(body)?;
@@ -143,8 +142,8 @@ impl Registry {
                 let call: RollbackCall = asked(body)?;
                 let then = self.store().state_at(&call.name, call.revision)?;
                 let json = then.and_then(|row| row.json);
-                let change = self.decide(|documents| documents.rollback(&call.name, json.as_deref(), &call.author))?;
-                self.applied(&change, &call.name, false)
+                self.decide(|documents| documents.rollback(&call.name, json.as_deref(), &call.author))?;
+                self.applied(&call.name, false)
             }
             "/documents/history" => self.history(&asked(body)?),
             "/documents/import" => {
@@ -176,14 +175,13 @@ impl Registry {
                 said(&view(None)?)
             }
             "/drafts/enable" => {
-                let change = self
-                    .decide(|documents| documents.enable(&call.id, draft.as_ref(), call.base_revision, &call.author))?;
+                self.decide(|documents| documents.enable(&call.id, draft.as_ref(), call.base_revision, &call.author))?;
                 self.store().delete_draft(&call.id)?;
-                self.applied(&change, &crate::catalog::registry::draft::profile_name(&call.id), false)
+                self.applied(&profile_name(&call.id), false)
             }
             "/drafts/disable" => {
-                let change = self.decide(|documents| documents.disable(&call.id, &call.author))?;
-                self.applied(&change, &crate::catalog::registry::draft::profile_name(&call.id), false)
+                self.decide(|documents| documents.disable(&call.id, &call.author))?;
+                self.applied(&profile_name(&call.id), false)
             }
             _ => Err(ApiError::not_found("the Registry object has no such path").into()),
         }
@@ -290,7 +288,7 @@ impl Registry {
         Ok(change)
     }
 
-    fn applied(&self, _change: &Change, name: &DocumentName, created: bool) -> Outcome {
+    fn applied(&self, name: &DocumentName, created: bool) -> Outcome {
         let answer = self.with_documents(|documents| documents.stored(name));
         self.done(answer, created)
     }
