@@ -129,17 +129,18 @@ fn files_are_short_and_say_what_they_are_for() {
 
 #[test]
 fn documents_that_the_code_names_exist() {
+    let is_document = |path: &&Path| path.extension().is_some_and(|extension| extension == "md");
     let mut wrong = Vec::new();
     for file in code() {
         let text = read(&file);
         let words = text.split(|c: char| !c.is_ascii_alphanumeric() && !"/._-".contains(c));
-        for word in words
-            .map(|word| word.trim_end_matches('.'))
-            .filter(|word| word.ends_with(".md"))
+        let paths = words.map(|word| word.trim_end_matches('.').rsplit("../").next().unwrap_or(word));
+        for path in paths
+            .map(|path| Path::new(path.trim_start_matches('/')))
+            .filter(is_document)
         {
-            let path = word.rsplit("../").next().unwrap_or(word).trim_start_matches('/');
-            if path != ".md" && !root().join(path).exists() {
-                wrong.push(format!("{}: {word}", relative(&file)));
+            if !root().join(path).exists() {
+                wrong.push(format!("{}: {}", relative(&file), path.display()));
             }
         }
     }
