@@ -191,8 +191,9 @@ fn as_events(body: &Bytes, include_usage: bool) -> Option<Bytes> {
         }
         choice.insert("delta".to_owned(), delta);
     }
-    let mut events = chat_encode::event(Value::Object(body.clone()).to_string().as_bytes()).to_vec();
-    if let Some(usage) = usage {
+    let chunk = Value::Object(body);
+    let mut events = chat_encode::event(chunk.to_string().as_bytes()).to_vec();
+    if let (Some(usage), Value::Object(mut body)) = (usage, chunk) {
         body.insert("choices".to_owned(), json!([]));
         body.insert("usage".to_owned(), usage);
         events.extend_from_slice(&chat_encode::event(Value::Object(body).to_string().as_bytes()));

@@ -237,24 +237,31 @@ fn answer_steps(answer: &Answer, body: &Value, call: CallId) -> Vec<Step> {
         let body = json!({"error": {"message": message, "type": "invalid_request_error"}});
         return whole(call, 400, Vec::new(), body.to_string());
     };
-    let model = body["model"].as_str().unwrap_or_default();
-    if body["stream"] != true {
-        let json = json!({
-            "id": format!("chatcmpl-{}", call.0), "object": "chat.completion", "created": 1_760_000_000_u64, "model": model,
-            "choices": [{"index": 0, "message": {"role": "assistant", "content": tokens.concat()}, "finish_reason": "stop"}],
-            "usage": usage(tokens.len()),
-        });
-        let mut steps = vec![Step::Wait(
-            answer.head.plus(Millis(answer.interval.0 * tokens.len() as u64)),
-        )];
-        steps.extend(whole(
-            call,
-            200,
-            headers_of("application/json", &answer.headers),
-            json.to_string(),
-        ));
-        return steps;
+    if body["stream"] == true {
+        stream_steps(answer, body, &tokens, call)
+    } else {
+        whole_steps(answer, body, &tokens, call)
     }
+}
+
+/// One body, when all of it is there.
+fn whole_steps(answer: &Answer, body: &Value, tokens: &[String], call: CallId) -> Vec<Step> {
+    let json = json!({
+        "id": format!("chatcmpl-{}", call.0), "object": "chat.completion", "created": 1_760_000_000_u64, "model": body["model"],
+        "choices": [{"index": 0, "message": {"role": "assistant", "content": tokens.concat()}, "finish_reason": "stop"}],
+        "usage": usage(tokens.len()),
+    });
+    let mut steps = vec![Step::Wait(
+        answer.head.plus(Millis(answer.interval.0 * tokens.len() as u64)),
+    )];
+    let headers = headers_of("application/json", &answer.headers);
+    steps.extend(whole(call, 200, headers, json.to_string()));
+    steps
+}
+
+/// A stream, chunk by chunk, until its end or its mishap.
+fn stream_steps(answer: &Answer, body: &Value, tokens: &[String], call: CallId) -> Vec<Step> {
+    let model = body["model"].as_str().unwrap_or_default();
     let asked_usage = body["stream_options"]["include_usage"] == true;
     let headers = headers_of("text/event-stream", &answer.headers);
     let mut steps = vec![

@@ -334,22 +334,7 @@ impl World {
         queue: &mut BinaryHeap<Scheduled>,
         order: &mut u64,
     ) {
-        let name = request
-            .url
-            .expose()
-            .trim_start_matches("https://")
-            .split('.')
-            .next()
-            .unwrap()
-            .to_owned();
-        let bearer = request
-            .headers
-            .iter()
-            .find(|(name, _)| name == "authorization")
-            .unwrap()
-            .1
-            .expose();
-        let key = bearer.rsplit('-').next().unwrap();
+        let (name, key) = asked(request);
         let who = format!("{name}/{key}");
         let body: Value = serde_json::from_slice(&request.body).expect("a JSON body");
         assert_eq!(body["model"], format!("{name}-upstream"), "only the model is replaced");
@@ -389,6 +374,16 @@ impl World {
             .map(|(name, value)| (name.clone(), value.expose().to_owned()));
         story.headers.push(headers.collect());
     }
+}
+
+/// Target name and key of a request, by its host and its bearer.
+fn asked(request: &UpstreamRequest) -> (String, String) {
+    let host = request.url.expose().trim_start_matches("https://");
+    let bearer = request.headers.iter().find(|(name, _)| name == "authorization");
+    let (_, secret) = bearer.expect("a bearer");
+    let name = host.split('.').next().unwrap_or_default();
+    let key = secret.expose().rsplit('-').next().unwrap_or_default();
+    (name.to_owned(), key.to_owned())
 }
 
 /// An event that will happen.
