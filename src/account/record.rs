@@ -212,6 +212,8 @@ fn spans(input: &RecordInput<'_>) -> Vec<Span> {
                 class: attempt.class.map(|class| class.as_str().to_owned()),
                 action: Some(attempt.action.as_str().to_owned()),
                 cooldown_ms: attempt.hint.map(|hint| hint.0),
+                state_left_out: attempt.state_left_out,
+                model_swapped: attempt.model_swapped,
                 usage: (call.basis != super::usage::Basis::None).then_some(call.usage),
                 cost_usd: call.amount,
             });

@@ -64,6 +64,12 @@ pub struct Span {
     /// Cooldown that it caused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cooldown_ms: Option<u64>,
+    /// Thinking signatures and encrypted reasoning of another provider were left out of its request.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub state_left_out: bool,
+    /// It went on with another model's tool loop.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub model_swapped: bool,
     /// Tokens.
     pub usage: Option<Usage>,
     /// Cost.

@@ -7,9 +7,10 @@ use super::executable::{World, policy_allows_virtual};
 use super::explanation::{Candidate, Explanation, PinReport, PinState, pipeline, usd};
 use super::lookup::{Named, find, find_model};
 use super::pin::{CACHE_WORTHY_TOKENS, Pin, Session};
-use super::plan::{Chain, Plan, PlannedCall, Shape, Stage};
+use super::plan::{Chain, Plan, PlannedCall, Shape, Stage, ToolLoop};
 use super::refusal::{FixKind, Gate, Refusal, RefusalCode};
 use super::select::{Want, availability};
+use super::tool_loop::{Found, NOBODY_ELSE, keep_to_loop, sort_out_in_loop};
 use super::{dice, fusion_planner};
 use crate::access::Grant;
 use crate::catalog::document::{ContextDowngrade, FallbackOn, Hedge, Retry};
@@ -74,6 +75,7 @@ struct Setting<'r> {
     why: String,
     route: Option<&'r Route>,
     name: String,
+    tool_loop: Option<Found>,
 }
 
 impl Draft<'_> {
@@ -119,7 +121,7 @@ impl Draft<'_> {
                 Err(refusal) => skipped.push((super::lookup::shown(name), refusal)),
             }
         }
-        let mut sorted = sort_out(&wishes, &self.asker());
+        let (mut sorted, tool_loop) = sort_out_in_loop(self, &wishes, None);
         sorted.refused.extend(skipped);
         let own = sorted
             .refused
@@ -139,6 +141,7 @@ impl Draft<'_> {
                 why,
                 route: None,
                 name: model.id.to_string(),
+                tool_loop,
             },
         )
     }
@@ -162,7 +165,7 @@ impl Draft<'_> {
                 Err(refusal) => skipped.push((super::lookup::shown(name), refusal)),
             }
         }
-        let mut sorted = sort_out(&wishes, &self.asker());
+        let (mut sorted, tool_loop) = sort_out_in_loop(self, &wishes, Some(route));
         sorted.refused.extend(skipped);
         let why = format!("The request names route {}.", route.id);
         self.assemble(
@@ -172,6 +175,7 @@ impl Draft<'_> {
                 why,
                 route: Some(route),
                 name,
+                tool_loop,
             },
         )
     }
@@ -180,11 +184,13 @@ impl Draft<'_> {
         if sorted.ready.is_empty() {
             return Err(self.nobody(&setting.name, setting.route.is_none(), &sorted));
         }
-        let pin = self.apply_pin(&mut sorted.ready);
+        let found = setting.tool_loop.as_ref();
+        let tool_loop = found.map(|found| &found.tool_loop);
+        let pin = self.apply_pin(&mut sorted.ready, tool_loop);
         let (for_length, for_policy) = match setting.route {
             Some(route) if self.call.controls.provider.allow_fallbacks != Some(false) => (
-                self.side_lane(&route.context_targets, &sorted),
-                self.side_lane(&route.content_policy_targets, &sorted),
+                self.side_lane(&route.context_targets, &sorted, tool_loop),
+                self.side_lane(&route.content_policy_targets, &sorted, tool_loop),
             ),
             _ => (Sorted::default(), Sorted::default()),
         };
@@ -199,6 +205,7 @@ impl Draft<'_> {
         setting.strategy.clone_into(&mut explanation.strategy);
         explanation.verdict = verdict(&sorted.ready, &setting.name, pin.state);
         explanation.why = setting.why;
+        explanation.tool_loop = found.map(|found| found.report(&first.target.model));
         explanation.worst_cost_usd = worst.map(usd);
         explanation.expected_cost_usd = self.expected(&first.target.model).map(usd);
         explanation.context_fallbacks = ids(&for_length.ready);
@@ -211,7 +218,10 @@ impl Draft<'_> {
             model: first.target.model.id.clone(),
             worst_case: worst,
         }];
-        let chain = self.chain(sorted, &for_length, &for_policy, setting.route, pinned);
+        let chain = Chain {
+            tool_loop: setting.tool_loop.map(|found| found.tool_loop),
+            ..self.chain(sorted, &for_length, &for_policy, setting.route, pinned)
+        };
         let deadlines = [
             self.call.controls.deadline,
             setting.route.and_then(|route| route.deadline_ms),
@@ -271,6 +281,7 @@ impl Draft<'_> {
             estimated_input_tokens: self.estimate.typical,
             pinned_credential,
             issuer: self.issuer(&sorted),
+            tool_loop: None,
             skipped: skipped
                 .map(|(model, refusal)| (model.clone(), refusal.code.as_str().to_owned()))
                 .collect(),
@@ -288,7 +299,7 @@ impl Draft<'_> {
             .or_else(|| primary().map(|ready| ready.target.provider.id.clone()))
     }
 
-    fn side_lane(&self, models: &[ModelId], main: &Sorted) -> Sorted {
+    fn side_lane(&self, models: &[ModelId], main: &Sorted, tool_loop: Option<&ToolLoop>) -> Sorted {
         let taken = |id: &ModelId| main.ready.iter().any(|ready| ready.target.model.id == *id);
         let found = models
             .iter()
@@ -298,10 +309,13 @@ impl Draft<'_> {
             .zip(found)
             .map(|(level, model)| Wish::of_model(model, level))
             .collect();
-        sort_out(&wishes, &self.asker())
+        let (wishes, others) = keep_to_loop(wishes, tool_loop);
+        let mut sorted = sort_out(&wishes, &self.asker());
+        sorted.refused.extend(others);
+        sorted
     }
 
-    fn apply_pin(&self, ready: &mut [Ready]) -> PinReport {
+    fn apply_pin(&self, ready: &mut [Ready], tool_loop: Option<&ToolLoop>) -> PinReport {
         let Some(pin) = self.hints.pin.filter(|pin| pin.route == self.call.model) else {
             return PinReport::default();
         };
@@ -311,11 +325,14 @@ impl Draft<'_> {
             text: text.to_owned(),
         };
         let preferences = &self.call.controls.provider;
-        if !preferences.order.is_empty() || preferences.sort.is_some() {
+        // Inside a tool loop no figure moves the session: neither a better price or latency, nor the primary's recovery.
+        let kept = tool_loop.is_some();
+        let forced = tool_loop.is_some_and(|tool_loop| !tool_loop.may_swap);
+        if (!preferences.order.is_empty() && !forced) || (preferences.sort.is_some() && !kept) {
             return report(PinState::Skipped, "The request's own order of providers wins.");
         }
         let named = self.hints.session.is_some_and(|session| session.named);
-        if !pin.decides(named, self.estimate.typical, self.world.now) {
+        if !kept && !pin.decides(named, self.estimate.typical, self.world.now) {
             return report(
                 PinState::Returned,
                 "A fallback served this session; the primary is asked again.",
@@ -419,8 +436,14 @@ impl Draft<'_> {
             })
             .filter_map(|(model, _)| self.next_credential_at(model))
             .min();
-        let mut own = sorted
-            .refused
+        // Models that a tool loop leaves out are not why it cannot go on.
+        let mut refusals = sorted.refused.clone();
+        refusals.retain(|(_, refusal)| refusal.code != RefusalCode::ToolLoopModel);
+        let left_out = refusals.len() < sorted.refused.len();
+        if let Some((_, last)) = refusals.last_mut().filter(|_| left_out) {
+            last.text = format!("{} {NOBODY_ELSE}", last.text);
+        }
+        let mut own = refusals
             .iter()
             .filter(|(_, refusal)| refusal.code != RefusalCode::Duplicate);
         let error = match (own.next(), own.next()) {
@@ -434,7 +457,7 @@ impl Draft<'_> {
             },
             _ => RouteError::NoTarget {
                 name: name.to_owned(),
-                refusals: sorted.refused.clone(),
+                refusals,
                 retry_at: Some(retry_at.unwrap_or(self.world.now.plus(REPAIR))),
             },
         };

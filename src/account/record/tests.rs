@@ -45,6 +45,7 @@ fn attempt(model: &str, started: u64, action: AttemptAction) -> Attempt {
         last_resort: false,
         recovery: false,
         state_left_out: false,
+        model_swapped: false,
         tier: None,
         price: Some(price()),
     }

@@ -30,6 +30,8 @@ pub struct Route {
     pub fallback_on: FallbackOn,
     /// A second call when the first is slow to say anything.
     pub hedge: Hedge,
+    /// May another model take over inside an agent's tool loop when the loop's own model fails?
+    pub swap_in_tool_loop: bool,
     /// Of the whole request.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub deadline_ms: Option<Millis>,

@@ -190,6 +190,7 @@ pub(super) fn single(like: &Chain, target: Target, body: Bytes) -> Option<(Chain
         content_policy_targets: Vec::new(),
         skipped: Vec::new(),
         pinned_credential: None,
+        tool_loop: None,
         trim: false,
         estimated_input_tokens: estimate(&call.size).typical,
         ..like.clone()

@@ -17,4 +17,5 @@ mod scenarios;
 mod tiers;
 mod timers;
 mod told;
+mod tool_loops;
 mod world;

@@ -40,6 +40,7 @@ export const Explanation = v.object({
   pipeline: maybe(v.array(v.object({ step: v.string(), count: maybe(v.number()), text: maybe(v.string()) }))),
   candidates: maybe(v.array(Candidate)),
   pin: maybe(v.object({ state: v.string(), target: maybe(v.string()), text: maybe(v.string()) })),
+  tool_loop: maybe(v.object({ model: v.string(), known_by: v.string(), rule: v.string(), text: v.string() })),
   fallbacks: maybe(v.array(v.string())),
   context_fallbacks: maybe(v.array(v.string())),
   content_policy_fallbacks: maybe(v.array(v.string())),
