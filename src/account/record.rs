@@ -9,6 +9,7 @@ use crate::route::{Explanation, PlannedCall, Stage};
 use crate::run::machine::StageReport;
 use crate::run::report::{Attempt, AttemptAction, Outcome as RunOutcome, Report};
 use crate::wire::Millis;
+use crate::wire::json::RawJson;
 
 /// Status of a request whose caller hung up before there was one.
 const CALLER_GONE: u16 = 499;
@@ -102,9 +103,7 @@ pub fn record(input: RecordInput<'_>) -> (RequestRow, TraceBody) {
         spans: spans(&input),
         content: input.content,
         trace_id: own(input.trace_id),
-        explanation: input
-            .explanation
-            .and_then(|explanation| serde_json::to_value(explanation).ok()),
+        explanation: input.explanation.as_ref().map(RawJson::of),
     };
     (row, trace.closed())
 }

@@ -62,14 +62,26 @@ pub struct Explanation {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub estimate: Option<Estimate>,
     /// Expected cost: typical input, half of the output bound.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub expected_cost_usd: Option<String>,
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        with = "crate::catalog::money::optional_usd"
+    )]
+    pub expected_cost_usd: Option<NanoUsd>,
     /// What is reserved.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub worst_cost_usd: Option<String>,
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        with = "crate::catalog::money::optional_usd"
+    )]
+    pub worst_cost_usd: Option<NanoUsd>,
     /// What the tightest budget has left.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub budget_remaining_usd: Option<String>,
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        with = "crate::catalog::money::optional_usd"
+    )]
+    pub budget_remaining_usd: Option<NanoUsd>,
     /// Candidates or texts were cut to keep the bound.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub truncated: bool,
@@ -108,8 +120,12 @@ pub struct Candidate {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub context_window: Option<u64>,
     /// What one call of it can cost.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub worst_cost_usd: Option<String>,
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        with = "crate::catalog::money::optional_usd"
+    )]
+    pub worst_cost_usd: Option<NanoUsd>,
     /// What moved it: `pinned`, `demoted: latency`, `cooling`, `last resort`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
@@ -219,11 +235,6 @@ impl Candidate {
             ..Self::default()
         }
     }
-}
-
-/// Dollars as the API prints them.
-pub(super) fn usd(amount: NanoUsd) -> String {
-    amount.to_string()
 }
 
 /// Pipeline counts from what each candidate was refused by.

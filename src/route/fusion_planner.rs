@@ -3,7 +3,7 @@
 use super::candidates::{Asker, Ready, Sorted, Wish, sort_out};
 use super::error::{Refused, RouteError};
 use super::executable::{World, executable, minimal_cost, policy_allows_virtual};
-use super::explanation::{Explanation, pipeline, usd};
+use super::explanation::{Explanation, pipeline};
 use super::fusion_panel::{Team, afford, panel, panel_reports};
 use super::lookup::{find_model, find_profile, fusion_name};
 use super::plan::{Chain, FusionPlan, Plan, PlannedCall, Shape, Stage};
@@ -273,7 +273,7 @@ fn assemble(
         if panel.judge.is_some() { " and a judge" } else { "" },
     );
     explanation.why = format!("The request names fusion profile {}.", profile.id);
-    explanation.worst_cost_usd = worst.map(usd);
+    explanation.worst_cost_usd = worst;
     // Sessions of a fusion have no pins: its synthesizer is whose loop it is.
     let tool_loop = tool_loop::find(draft, &[], &synthesizers, None);
     let told = |ready: &Ready| tool_loop.as_ref().map(|found| found.report(&ready.target.model));

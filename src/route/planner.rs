@@ -4,7 +4,7 @@ use super::candidates::{Asker, Ready, Sorted, Wish, sort_out};
 use super::error::{Refused, RouteError};
 use super::estimate::{Estimate, estimate, reserved_output};
 use super::executable::{World, policy_allows_virtual};
-use super::explanation::{Candidate, Explanation, PinReport, PinState, pipeline, usd};
+use super::explanation::{Candidate, Explanation, PinReport, PinState, pipeline};
 use super::lookup::{Named, find, find_model};
 use super::pin::{CACHE_WORTHY_TOKENS, Pin, Session};
 use super::plan::{Chain, Plan, PlannedCall, Shape, Stage, ToolLoop};
@@ -206,8 +206,8 @@ impl Draft<'_> {
         explanation.verdict = verdict(&sorted.ready, &setting.name, pin.state);
         explanation.why = setting.why;
         explanation.tool_loop = found.map(|found| found.report(&first.target.model));
-        explanation.worst_cost_usd = worst.map(usd);
-        explanation.expected_cost_usd = self.expected(&first.target.model).map(usd);
+        explanation.worst_cost_usd = worst;
+        explanation.expected_cost_usd = self.expected(&first.target.model);
         explanation.context_fallbacks = ids(&for_length.ready);
         explanation.content_policy_fallbacks = ids(&for_policy.ready);
         let pinned = pin.state == PinState::Used;
@@ -392,7 +392,7 @@ impl Draft<'_> {
             policy: self.grant.policy.id.to_string(),
             dry_run: self.world.dry_run,
             estimate: Some(self.estimate),
-            budget_remaining_usd: self.grant.remaining.map(usd),
+            budget_remaining_usd: self.grant.remaining,
             ..Explanation::default()
         }
     }

@@ -84,7 +84,11 @@ fn report(attempts: Vec<Attempt>) -> Report {
 }
 
 fn rows(report: &Report, stages: &[StageReport<'_>]) -> (RequestRow, TraceBody) {
-    record(RecordInput {
+    record(input(report, stages))
+}
+
+fn input<'a>(report: &'a Report, stages: &'a [StageReport<'a>]) -> RecordInput<'a> {
+    RecordInput {
         request_id: "req-1",
         arrived: START,
         ended: START.plus(Millis(1000)),
@@ -103,7 +107,7 @@ fn rows(report: &Report, stages: &[StageReport<'_>]) -> (RequestRow, TraceBody) 
         explanation: None,
         trace_id: None,
         content: ContentNote::default(),
-    })
+    }
 }
 
 #[test]
@@ -357,4 +361,30 @@ fn heartbeats_tell_what_has_streamed_so_far() {
         [(1, 0), (0, ESTIMATE + 20)],
         "a draft is no answer until it is whole"
     );
+}
+
+#[test]
+fn amounts_keep_digits_that_a_float_would_lose() {
+    /// 2^53 + 1 nano-dollars: the first amount that a double cannot hold.
+    const ODD: NanoUsd = NanoUsd(9_007_199_254_740_993);
+    let explanation = Explanation {
+        worst_cost_usd: Some(ODD),
+        expected_cost_usd: Some(NanoUsd(1)),
+        candidates: vec![crate::route::explanation::Candidate {
+            worst_cost_usd: Some(ODD),
+            ..Default::default()
+        }],
+        ..Explanation::default()
+    };
+    let (row, body) = record(RecordInput {
+        reserved: ODD,
+        explanation: Some(explanation),
+        ..input(&report(Vec::new()), &[])
+    });
+    let trace = crate::account::trace::Trace { row, body };
+    let text = serde_json::to_string(&trace).unwrap();
+    assert_eq!(text.matches("_usd\":9007199.254740993").count(), 3, "{text}");
+    assert!(text.contains(r#""expected_cost_usd":0.000000001"#), "{text}");
+    let again: TraceBody = serde_json::from_str(&serde_json::to_string(&trace.body).unwrap()).unwrap();
+    assert_eq!(again, trace.body, "as a Ledger stores and reads it");
 }
