@@ -45,6 +45,8 @@ pub struct RecordInput<'a> {
     pub reserved: NanoUsd,
     /// The whole request.
     pub report: &'a Report,
+    /// Is the answer less than what was planned? As the machine says.
+    pub degraded: bool,
     /// The same by stage.
     pub stages: &'a [StageReport<'a>],
     /// Why this plan.
@@ -87,7 +89,7 @@ pub fn record(input: RecordInput<'_>) -> (RequestRow, TraceBody) {
         },
         class: report.error_class.map(|class| class.as_str().to_owned()),
         stream: input.stream,
-        degraded: is_degraded(&input),
+        degraded: input.degraded,
         attempts: calls.into_iter().map(|(_, row)| row).collect(),
         ttft_ms: report
             .served
@@ -158,20 +160,6 @@ fn outcome(attempt: &Attempt) -> Outcome {
         AttemptAction::Cancelled | AttemptAction::Running => Outcome::Cancelled,
         _ => Outcome::Failed,
     }
-}
-
-/// A fusion that answered without all of its advisers, or an answer that was cut.
-fn is_degraded(input: &RecordInput<'_>) -> bool {
-    let is_cut = input.report.recovery.is_some() || input.report.outcome == RunOutcome::FailedInStream;
-    let has_answered = |stage: &StageReport<'_>| {
-        stage
-            .report
-            .attempts
-            .iter()
-            .any(|attempt| outcome(attempt) == Outcome::Ok)
-    };
-    let mut advisers = input.stages.iter().filter(|stage| stage.stage == Stage::Adviser);
-    is_cut || !advisers.all(has_answered)
 }
 
 fn spans(input: &RecordInput<'_>) -> Vec<Span> {

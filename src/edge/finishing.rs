@@ -176,6 +176,7 @@ impl Books {
             estimated_input_tokens,
             reserved: granted.as_ref().map_or(NanoUsd(0), |granted| granted.reserved),
             report,
+            degraded: machine.degraded(),
             stages: &stages,
             explanation: Some(explanation),
             trace_id: caller_trace.as_ref().map(|trace| trace.trace_id.as_str()),

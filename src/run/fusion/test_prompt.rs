@@ -234,7 +234,7 @@ impl TestPrompt {
             at_ms: self.fusion_over.unwrap_or(self.began).since(self.began).0,
             cost_usd: progress::sum(stages.iter().map(|stage| stage.report)).1,
             calls: stages.len(),
-            degraded: self.fusion.is_degraded(),
+            degraded: self.fusion.degraded(),
             request_id: self.request_id.clone(),
         }
     }
@@ -342,6 +342,10 @@ impl Machine for TestPrompt {
 
     fn report(&self) -> &Report {
         &self.report
+    }
+
+    fn degraded(&self) -> bool {
+        self.fusion.degraded()
     }
 
     fn stages(&self) -> Vec<StageReport<'_>> {

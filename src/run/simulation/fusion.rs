@@ -68,7 +68,7 @@ fn advisers_draft_side_by_side_and_the_synthesizer_answers() {
             (told.story.report.outcome, told.story.report.status),
             (Outcome::Answered, 200)
         );
-        assert!(!told.fusion.is_degraded());
+        assert!(!told.fusion.degraded());
         told.assert_closed();
     });
 }
@@ -132,7 +132,7 @@ fn without_any_draft_the_callers_own_bytes_go_out() {
             told.story.assert_answer(&text(5));
             assert_eq!(told.fusion_header(), ["aggregator-only", "0", "3"]);
             assert_eq!(told.body("s"), panel.directly().bodies[0], "as a direct call");
-            assert!(told.fusion.is_degraded());
+            assert!(told.fusion.degraded());
             told.assert_closed();
         });
     }
@@ -369,7 +369,7 @@ fn the_best_draft_answers_for_a_dead_synthesizer() {
                 (told.story.report.outcome, told.story.report.status),
                 (Outcome::Answered, 200)
             );
-            assert!(told.fusion.is_degraded());
+            assert!(told.fusion.degraded());
             told.assert_closed();
         }
     }
@@ -500,7 +500,7 @@ fn an_agents_tool_loop_costs_one_adviser_round() {
         if turn > 0 {
             assert_eq!(told.body("s"), panel.directly().bodies[0]);
             assert_eq!(told.fusion_header(), ["aggregator-only", "0", "0"]);
-            assert!(!told.fusion.is_degraded());
+            assert!(!told.fusion.degraded());
         }
         let call = json!({"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}});
         messages.push(json!({"role": "assistant", "content": null, "tool_calls": [call]}));

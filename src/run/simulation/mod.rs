@@ -4,6 +4,7 @@
 mod acts;
 mod connections;
 mod crossing;
+mod degraded;
 mod fusion;
 mod fuzz;
 mod hedges;
