@@ -226,7 +226,7 @@ fn machine(incoming: &Incoming, asked: &Asked, plan: &Plan) -> Box<dyn Machine> 
                         incoming,
                         &asked.world,
                         Arc::clone(&asked.call),
-                        chain.clone(),
+                        (**chain).clone(),
                         AnswerAs::Asked,
                         RunLimits::default(),
                     )

@@ -63,7 +63,7 @@ pub enum Stage {
 #[derive(Clone, Debug)]
 pub enum Shape {
     /// Targets in order until one answers.
-    Chain(Chain),
+    Chain(Box<Chain>),
     /// Advisers, optional judge, synthesizer.
     Fusion(Box<FusionPlan>),
 }

@@ -228,7 +228,7 @@ impl Draft<'_> {
         ];
         let plan = Plan {
             kind: self.call.kind,
-            shape: Shape::Chain(chain),
+            shape: Shape::Chain(Box::new(chain)),
             route: setting.route.map(|route| route.id.clone()),
             strategy: setting.strategy,
             worst_case: worst,

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 /// A route document (resilience.md 2.1), defaults filled in. What may be written is `route_form`'s business.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "super::route_form::RouteForm")]
+#[expect(clippy::struct_excessive_bools, reason = "independent switches of a document")]
 pub struct Route {
     /// Id.
     pub id: RouteId,

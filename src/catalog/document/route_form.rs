@@ -12,6 +12,7 @@ use serde::Deserialize;
 /// A route document as it may be written.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
+#[expect(clippy::struct_excessive_bools, reason = "independent switches of a document")]
 pub(super) struct RouteForm {
     id: RouteId,
     targets: Option<Vec<RouteTarget>>,

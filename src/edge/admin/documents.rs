@@ -52,6 +52,13 @@ pub(super) async fn serve(admin: &Admin<'_>, path: &[&str]) -> Reply {
     }
 }
 
+#[derive(Serialize)]
+struct PageAnswer {
+    #[serde(flatten)]
+    page: Page,
+    as_of: String,
+}
+
 async fn page(admin: &Admin<'_>, collection: Collection) -> Reply {
     admin.may(Act::Read)?;
     let query = PageQuery {
@@ -59,17 +66,11 @@ async fn page(admin: &Admin<'_>, collection: Collection) -> Reply {
         cursor: admin.query("cursor"),
         q: admin.query("q"),
     };
-    #[derive(Serialize)]
-    struct Answer {
-        #[serde(flatten)]
-        page: Page,
-        as_of: String,
-    }
     let page: Page = admin
         .registry("/documents/page", &PageCall { collection, query })
         .await?;
     let as_of = rfc3339(clock::now());
-    reply::json(200, &Answer { page, as_of })
+    reply::json(200, &PageAnswer { page, as_of })
 }
 
 async fn one(admin: &Admin<'_>, name: DocumentName) -> Reply {

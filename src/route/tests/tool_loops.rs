@@ -54,6 +54,7 @@ fn hints(pin: Option<&Pin>) -> Hints<'_> {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn the_loops_model_goes_first_and_others_follow_where_the_route_lets_them() {
     use LoopKnownBy::{Pin as ByPin, Primary};
     use ToolLoopRule::{KeptUntilItFails, SameModelOnly, Swapped};

@@ -106,6 +106,7 @@ enum TestEvent<'a> {
 
 /// Tokens of one call.
 #[derive(Serialize)]
+#[expect(clippy::struct_field_names, reason = "names of the JSON")]
 struct Counts {
     input_tokens: u64,
     output_tokens: u64,
