@@ -9,6 +9,7 @@ use crate::route::{Explanation, PlannedCall, Stage};
 use crate::run::machine::StageReport;
 use crate::run::report::{Attempt, AttemptAction, Outcome as RunOutcome, Report};
 use crate::wire::Millis;
+use crate::wire::json::RawJson;
 
 /// Status of a request whose caller hung up before there was one.
 const CALLER_GONE: u16 = 499;
@@ -28,6 +29,8 @@ pub struct RecordInput<'a> {
     pub reserved: NanoUsd,
     /// The whole request.
     pub report: &'a Report,
+    /// Is the answer less than what was planned? As the machine says.
+    pub degraded: bool,
     /// The same by stage.
     pub stages: &'a [StageReport<'a>],
     /// Why this plan.
@@ -63,7 +66,7 @@ pub fn record(input: RecordInput<'_>) -> (RequestRow, TraceBody) {
             report.status
         },
         class: report.error_class.map(|class| class.as_str().to_owned()),
-        degraded: is_degraded(&input),
+        degraded: input.degraded,
         attempts: calls.into_iter().map(|(_, row)| row).collect(),
         ttft_ms: report
             .served
@@ -77,9 +80,7 @@ pub fn record(input: RecordInput<'_>) -> (RequestRow, TraceBody) {
         spans: spans(&input),
         content: input.content,
         trace_id: own(input.trace_id),
-        explanation: input
-            .explanation
-            .and_then(|explanation| serde_json::to_value(explanation).ok()),
+        explanation: input.explanation.as_ref().map(RawJson::of),
     };
     (row, trace.closed())
 }
@@ -136,20 +137,6 @@ fn outcome(attempt: &Attempt) -> Outcome {
     }
 }
 
-/// A fusion that answered without all of its advisers, or an answer that was cut.
-fn is_degraded(input: &RecordInput<'_>) -> bool {
-    let is_cut = input.report.recovery.is_some() || input.report.outcome == RunOutcome::FailedInStream;
-    let has_answered = |stage: &StageReport<'_>| {
-        stage
-            .report
-            .attempts
-            .iter()
-            .any(|attempt| outcome(attempt) == Outcome::Ok)
-    };
-    let mut advisers = input.stages.iter().filter(|stage| stage.stage == Stage::Adviser);
-    is_cut || !advisers.all(has_answered)
-}
-
 fn spans(input: &RecordInput<'_>) -> Vec<Span> {
     let after = |at: Millis| at.since(input.requested.arrived).0;
     let first_call = input
@@ -187,6 +174,8 @@ fn spans(input: &RecordInput<'_>) -> Vec<Span> {
                 class: attempt.class.map(|class| class.as_str().to_owned()),
                 action: Some(attempt.action.as_str().to_owned()),
                 cooldown_ms: attempt.hint.map(|hint| hint.0),
+                state_left_out: attempt.state_left_out,
+                model_swapped: attempt.model_swapped,
                 usage: (call.basis != super::usage::Basis::None).then_some(call.usage),
                 cost_usd: call.amount,
             });

@@ -4,6 +4,7 @@ use super::calendar;
 use super::usage::{Outcome, RequestRow, cut};
 use crate::catalog::NanoUsd;
 use crate::wire::Usage;
+use crate::wire::json::RawJson;
 use serde::{Deserialize, Serialize};
 
 /// Spans of one trace.
@@ -20,7 +21,7 @@ pub struct TraceBody {
     /// Stages and upstream calls, at most [`MAX_SPANS`].
     pub spans: Vec<Span>,
     /// Why this plan, as JSON: a stored one may be of an older build.
-    pub explanation: Option<serde_json::Value>,
+    pub explanation: Option<RawJson>,
     /// Whether prompts and answers were kept.
     pub content: ContentNote,
     /// W3C trace id that the caller sent: names this request in the caller's own tracing.
@@ -64,6 +65,12 @@ pub struct Span {
     /// Cooldown that it caused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cooldown_ms: Option<u64>,
+    /// Thinking signatures and encrypted reasoning of another provider were left out of its request.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub state_left_out: bool,
+    /// It went on with another model's tool loop.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub model_swapped: bool,
     /// Tokens.
     pub usage: Option<Usage>,
     /// Cost.
@@ -132,11 +139,10 @@ impl TraceBody {
         let bytes = self
             .explanation
             .as_ref()
-            .map_or(0, |explanation| explanation.to_string().len());
+            .map_or(0, |explanation| explanation.text().len());
         if bytes > MAX_EXPLANATION {
-            self.explanation = Some(
-                serde_json::json!({ "left_out": format!("the explanation had {bytes} bytes; {MAX_EXPLANATION} are kept") }),
-            );
+            let note = format!("the explanation had {bytes} bytes; {MAX_EXPLANATION} are kept");
+            self.explanation = Some(RawJson::of(&serde_json::json!({ "left_out": note })));
         }
         self
     }
@@ -156,13 +162,13 @@ mod tests {
                 };
                 1000
             ],
-            explanation: Some(serde_json::Value::String("x".repeat(MAX_EXPLANATION))),
+            explanation: Some(RawJson::of(&"x".repeat(MAX_EXPLANATION))),
             ..TraceBody::default()
         }
         .closed();
         assert_eq!(body.spans.len(), MAX_SPANS);
         assert!(serde_json::to_string(&body).unwrap().len() < 64 * 1024);
-        assert!(body.explanation.unwrap().to_string().contains("left_out"));
+        assert!(body.explanation.unwrap().text().contains("left_out"));
     }
 
     #[test]

@@ -13,9 +13,10 @@ use crate::route::{Chain, Explanation, Hints, Plan, Refused, Shape};
 use crate::run::engine::{AnswerAs, Limits as RunLimits, Run, RunInput};
 use crate::run::fusion::machine::{Fusion, FusionInput};
 use crate::run::machine::{CallId, Machine};
+use crate::wire::api_error::ErrorObject;
 use crate::wire::call::SessionSource;
 use crate::wire::{ApiError, Call, CallKind, Limits, chat, embeddings, headers};
-use serde_json::json;
+use serde::Serialize;
 use std::sync::Arc;
 
 /// An explanation is the same for the same request, catalog, health and pin, whoever asks and how often.
@@ -98,6 +99,14 @@ async fn execute(incoming: &Incoming, kind: CallKind, progress: &mut Progress) -
     respond(incoming, machine, books).await
 }
 
+/// What a refused request would be answered, and why. Written from the types: a tree of JSON would read money as floats.
+#[derive(Serialize)]
+pub(super) struct Preview<'a> {
+    pub(super) refused: ErrorObject<'a>,
+    pub(super) status: u16,
+    pub(super) explanation: &'a Explanation,
+}
+
 /// Answers with the explanation of a request: no upstream call, nothing recorded.
 pub(super) async fn explain(incoming: &Incoming) -> Reply {
     let asked = read(incoming, CallKind::Chat, &mut Progress::default()).await?;
@@ -111,7 +120,11 @@ pub(super) async fn explain(incoming: &Incoming) -> Reply {
             let error = refusal(&refused, clock::now());
             reply::json(
                 200,
-                &json!({"refused": error.to_value(&incoming.request_id), "status": error.status, "explanation": refused.explanation}),
+                &Preview {
+                    refused: error.object(&incoming.request_id),
+                    status: error.status,
+                    explanation: &refused.explanation,
+                },
             )
         }
     }
@@ -213,7 +226,7 @@ fn machine(incoming: &Incoming, asked: &Asked, plan: &Plan) -> Box<dyn Machine> 
                         incoming,
                         &asked.world,
                         Arc::clone(&asked.call),
-                        chain.clone(),
+                        (**chain).clone(),
                         AnswerAs::Asked,
                         RunLimits::default(),
                     )

@@ -19,6 +19,7 @@ use crate::route::{Explanation, Plan, PlannedCall};
 use crate::run::machine::Machine;
 use crate::run::report::{Outcome, Report};
 use crate::wire::headers::{self, TraceParent};
+use crate::wire::json::RawJson;
 use crate::wire::{ApiError, Call, Millis};
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -164,6 +165,7 @@ impl Books {
             estimated_input_tokens: self.estimated_input_tokens,
             reserved: self.granted.as_ref().map_or(NanoUsd(0), |granted| granted.reserved),
             report: machine.report(),
+            degraded: machine.degraded(),
             stages: &machine.stages(),
             explanation: Some(explanation),
             trace_id: self.trace.as_ref().map(|trace| trace.trace_id.as_str()),
@@ -323,7 +325,7 @@ pub(super) fn refused(incoming: &Incoming, progress: Progress, error: &ApiError)
                 explanation: progress
                     .explanation
                     .filter(|_| !row.requested_model.is_empty())
-                    .and_then(|explanation| serde_json::to_value(explanation).ok()),
+                    .map(|explanation| RawJson::of(&explanation)),
                 trace_id: incoming.trace_parent().map(|trace| trace.trace_id),
                 content: content::not_kept(key.policy.as_str(), false, None),
                 ..TraceBody::default()

@@ -16,7 +16,6 @@ use crate::route::{Plan, Stage};
 use crate::wire::{ApiError, Millis};
 use futures::future::join_all;
 use serde::{Serialize, de::DeserializeOwned};
-use serde_json::json;
 use worker::Env;
 
 /// Must this request ask the Ledger before it calls anybody?
@@ -227,7 +226,7 @@ fn refused(refusal: &Refusal) -> ApiError {
     let (_, code) = refusal.status_and_code();
     let error = ApiError::new(code, refusal.to_string());
     let error = match refusal {
-        Refusal::Budget { budget, .. } | Refusal::ProviderBudget { budget, .. } => error.with("budget", json!(budget)),
+        Refusal::Budget { budget, .. } | Refusal::ProviderBudget { budget, .. } => error.with("budget", budget),
         _ => error,
     };
     match refusal.retry_after() {

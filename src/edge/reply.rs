@@ -2,6 +2,7 @@
 
 use super::{body, crossing};
 use crate::wire::ApiError;
+use crate::wire::json::RawJson;
 use bytes::Bytes;
 use futures::Stream;
 use js_sys::Uint8Array;
@@ -49,8 +50,8 @@ pub(super) fn error(error: &ApiError, request_id: &str) -> Response {
     if let Some(wait) = error.retry_after {
         headers.push(("retry-after".to_owned(), wait.0.div_ceil(1000).max(1).to_string()));
     }
-    if let Some(allowed) = error.details.get("allow").and_then(serde_json::Value::as_str) {
-        headers.push(("allow".to_owned(), allowed.to_owned()));
+    if let Some(allowed) = error.details.get("allow").and_then(RawJson::string) {
+        headers.push(("allow".to_owned(), allowed));
     }
     let body = error.to_json(request_id);
     text_of(error.status, "application/json", &body, &headers)

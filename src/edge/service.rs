@@ -4,10 +4,14 @@ use super::incoming::Incoming;
 use super::isolate::World;
 use super::reply::{self, Reply};
 use super::{callers, clock, ledger, world};
+use crate::account::ledger::message::BudgetState;
 use crate::account::ledger::query::{FindRequest, Found, UsageRequest};
-use crate::account::rollup::{self, Grouping, UsageQuery};
+use crate::account::rollup::{self, Grouping, UsageQuery, UsageReport};
+use crate::catalog::PolicyId;
+use crate::catalog::document::RateLimit;
 use crate::wire::time::{parse_rfc3339, rfc3339};
 use crate::wire::{ApiError, Millis, url};
+use serde::Serialize;
 use serde_json::json;
 
 /// What a usage question covers when it names no period.
@@ -44,6 +48,26 @@ pub(super) fn document(incoming: &Incoming) -> Reply {
     )
 }
 
+/// Written from the types, like [`UsageAnswer`]: a tree of JSON would read money as floats.
+#[derive(Serialize)]
+struct KeyAnswer<'a> {
+    kid: &'a str,
+    label: &'a str,
+    principal: Option<&'a str>,
+    policy: &'a PolicyId,
+    rate: RateLimit,
+    budgets: Vec<BudgetState>,
+}
+
+#[derive(Serialize)]
+struct UsageAnswer<'a> {
+    kid: &'a str,
+    policy: &'a PolicyId,
+    budgets: Vec<BudgetState>,
+    usage: UsageReport,
+    as_of: String,
+}
+
 /// What this key is.
 pub(super) async fn key(incoming: &Incoming) -> Reply {
     let world = world::current(incoming).await;
@@ -51,8 +75,14 @@ pub(super) async fn key(incoming: &Incoming) -> Reply {
     let budgets = ledger::budgets(&incoming.env, &grant.policy, Some(&grant.key.kid)).await?;
     reply::json(
         200,
-        &json!({"kid": grant.key.kid, "label": grant.key.label, "principal": grant.key.principal, "policy": grant.policy.id,
-            "rate": grant.policy.rate, "budgets": budgets}),
+        &KeyAnswer {
+            kid: &grant.key.kid,
+            label: &grant.key.label,
+            principal: grant.key.principal.as_deref(),
+            policy: &grant.policy.id,
+            rate: grant.policy.rate,
+            budgets,
+        },
     )
 }
 
@@ -79,7 +109,13 @@ pub(super) async fn usage(incoming: &Incoming) -> Reply {
     let summary = rollup::report(&query, vec![part], clock::now());
     reply::json(
         200,
-        &json!({"kid": grant.key.kid, "policy": grant.policy.id, "budgets": budgets, "usage": summary, "as_of": rfc3339(clock::now())}),
+        &UsageAnswer {
+            kid: &grant.key.kid,
+            policy: &grant.policy.id,
+            budgets,
+            usage: summary,
+            as_of: rfc3339(clock::now()),
+        },
     )
 }
 

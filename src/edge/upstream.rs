@@ -229,7 +229,11 @@ impl Body {
         }
         let result: IteratorNext = result.unchecked_into();
         let Ok(chunk) = result.value().dyn_into::<Uint8Array>() else {
-            return if result.done() { Ok(None) } else { Err(TransportFault::Reset) };
+            return if result.done() {
+                Ok(None)
+            } else {
+                Err(TransportFault::Reset)
+            };
         };
         let bytes = chunk.to_vec();
         // An empty view comes with the end of a byte stream.

@@ -404,7 +404,7 @@ impl Sorted {
             class: ready.class.map(str::to_owned),
             order: Some(ready.target.order),
             context_window: ready.target.context_window,
-            worst_cost_usd: ready.worst.map(super::explanation::usd),
+            worst_cost_usd: ready.worst,
             notes: ready.notes.clone(),
             excluded: None,
         });

@@ -148,6 +148,6 @@ fn of_refusal(code: RefusalCode) -> (u16, &'static str) {
         C::Budget => (402, "budget_exceeded"),
         C::QuotaExhausted => (429, "rate_limited"),
         C::CredentialsExhausted => (502, "upstream_credentials_exhausted"),
-        C::NoTarget | C::Unverified | C::Narrowed | C::ToolLoop | C::Cooling => (503, "no_executable_target"),
+        C::NoTarget | C::Unverified | C::Narrowed | C::ToolLoop | C::ToolLoopModel | C::Cooling => (503, "no_executable_target"),
     }
 }

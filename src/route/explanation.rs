@@ -47,6 +47,9 @@ pub struct Explanation {
     pub candidates: Vec<Candidate>,
     /// The session's pin.
     pub pin: PinReport,
+    /// The rule for the agent's tool loop that the request goes on with; absent outside of one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tool_loop: Option<ToolLoopReport>,
     /// Who follows when the first fails.
     pub fallbacks: Vec<String>,
     /// Tried only when the request does not fit.
@@ -59,14 +62,26 @@ pub struct Explanation {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub estimate: Option<Estimate>,
     /// Expected cost: typical input, half of the output bound.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub expected_cost_usd: Option<String>,
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        with = "crate::catalog::money::optional_usd"
+    )]
+    pub expected_cost_usd: Option<NanoUsd>,
     /// What is reserved.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub worst_cost_usd: Option<String>,
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        with = "crate::catalog::money::optional_usd"
+    )]
+    pub worst_cost_usd: Option<NanoUsd>,
     /// What the tightest budget has left.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub budget_remaining_usd: Option<String>,
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        with = "crate::catalog::money::optional_usd"
+    )]
+    pub budget_remaining_usd: Option<NanoUsd>,
     /// Candidates or texts were cut to keep the bound.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub truncated: bool,
@@ -105,8 +120,12 @@ pub struct Candidate {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub context_window: Option<u64>,
     /// What one call of it can cost.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub worst_cost_usd: Option<String>,
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        with = "crate::catalog::money::optional_usd"
+    )]
+    pub worst_cost_usd: Option<NanoUsd>,
     /// What moved it: `pinned`, `demoted: latency`, `cooling`, `last resort`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
@@ -156,6 +175,41 @@ pub enum PinState {
     Returned,
 }
 
+/// Which rule applied to a tool loop.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ToolLoopReport {
+    /// Whose loop it is.
+    pub model: String,
+    /// How that is known.
+    pub known_by: LoopKnownBy,
+    /// The rule.
+    pub rule: ToolLoopRule,
+    /// In words.
+    pub text: String,
+}
+
+/// How it is known whose tool loop it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LoopKnownBy {
+    /// The session's pin names who answered last.
+    Pin,
+    /// There is no pin: the primary counts.
+    Primary,
+}
+
+/// Who may go on with a tool loop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ToolLoopRule {
+    /// Its model is asked first; another one takes over only when it fails.
+    KeptUntilItFails,
+    /// The route lets no other model take over.
+    SameModelOnly,
+    /// Its model cannot be asked first now; another one takes over at once.
+    Swapped,
+}
+
 impl Default for PinReport {
     fn default() -> Self {
         Self {
@@ -181,11 +235,6 @@ impl Candidate {
             ..Self::default()
         }
     }
-}
-
-/// Dollars as the API prints them.
-pub(super) fn usd(amount: NanoUsd) -> String {
-    amount.to_string()
 }
 
 /// Pipeline counts from what each candidate was refused by.
@@ -234,7 +283,10 @@ impl Explanation {
             &mut self.why,
             &mut self.pin.text,
             &mut self.requested_model,
-        ] {
+        ]
+        .into_iter()
+        .chain(self.tool_loop.as_mut().map(|told| &mut told.text))
+        {
             self.truncated |= shorten(text);
         }
         for candidate in &mut self.candidates {
@@ -273,7 +325,11 @@ impl Explanation {
         let lanes = [&self.fallbacks, &self.context_fallbacks, &self.content_policy_fallbacks];
         let lanes = lanes.into_iter().flatten().map(|id| id.len() + 4);
         let texts = self.verdict.len() + self.why.len() + self.pin.text.len() + self.requested_model.len();
-        2_048 + self.policy.len() + 6 * texts + candidates.sum::<usize>() + lanes.sum::<usize>()
+        let told = self
+            .tool_loop
+            .as_ref()
+            .map_or(0, |told| 128 + told.model.len() + 6 * told.text.len());
+        2_048 + told + self.policy.len() + 6 * texts + candidates.sum::<usize>() + lanes.sum::<usize>()
     }
 
     fn size(&self) -> usize {

@@ -2,7 +2,7 @@
 
 use super::candidates::{Asker, Ready, Sorted, Wish, learned_ratio, sort_out};
 use super::estimate::{Estimate, estimate, worst_case};
-use super::explanation::{Candidate, usd};
+use super::explanation::Candidate;
 use super::lookup::{find_model, shown};
 use super::planner::Draft;
 use super::refusal::{Refusal, RefusalCode};
@@ -239,7 +239,7 @@ pub(super) fn panel_reports(panel: &Panel) -> Vec<Candidate> {
         chosen: true,
         state: Some("ready".to_owned()),
         context_window: ready.target.context_window,
-        worst_cost_usd: ready.worst.map(usd),
+        worst_cost_usd: ready.worst,
         ..Candidate::default()
     };
     let advisers = panel.advisers.iter().map(|(_, ready)| called("adviser", ready));

@@ -1,14 +1,15 @@
 //! The plan of a fusion: synthesizer first (without it nothing is called), then whom it may ask, within budget and cap.
 
-use super::candidates::{Asker, Sorted, Wish, sort_out};
+use super::candidates::{Asker, Ready, Sorted, Wish, sort_out};
 use super::error::{Refused, RouteError};
 use super::executable::{World, executable, minimal_cost, policy_allows_virtual};
-use super::explanation::{Explanation, pipeline, usd};
+use super::explanation::{Explanation, pipeline};
 use super::fusion_panel::{Team, afford, panel, panel_reports};
 use super::lookup::{find_model, find_profile, fusion_name};
-use super::plan::{FusionPlan, Plan, PlannedCall, Shape, Stage};
+use super::plan::{Chain, FusionPlan, Plan, PlannedCall, Shape, Stage};
 use super::planner::Draft;
 use super::refusal::{FixKind, Gate, Refusal, RefusalCode};
+use super::tool_loop;
 use crate::access::Grant;
 use crate::catalog::document::{Adviser, Judge};
 use crate::catalog::{FusionProfile, Model, NanoUsd};
@@ -272,7 +273,11 @@ fn assemble(
         if panel.judge.is_some() { " and a judge" } else { "" },
     );
     explanation.why = format!("The request names fusion profile {}.", profile.id);
-    explanation.worst_cost_usd = worst.map(usd);
+    explanation.worst_cost_usd = worst;
+    // Sessions of a fusion have no pins: its synthesizer is whose loop it is.
+    let tool_loop = tool_loop::find(draft, &[], &synthesizers, None);
+    let told = |ready: &Ready| tool_loop.as_ref().map(|found| found.report(&ready.target.model));
+    explanation.tool_loop = synthesizers.ready.first().and_then(told);
     let plan = Plan {
         kind: CallKind::Chat,
         route: None,
@@ -300,7 +305,10 @@ fn assemble(
                 .map(|(slot, model, refusal)| (slot, model, refusal.code.as_str().to_owned()))
                 .collect(),
             judge: panel.judge.map(|ready| ready.target),
-            synthesizer: draft.chain(synthesizers, &Sorted::default(), &Sorted::default(), None, false),
+            synthesizer: Chain {
+                tool_loop: tool_loop.map(|found| found.tool_loop),
+                ..draft.chain(synthesizers, &Sorted::default(), &Sorted::default(), None, false)
+            },
             profile,
         })),
     };

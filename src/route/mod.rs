@@ -27,6 +27,7 @@ mod refusing;
 pub mod select;
 #[cfg(test)]
 mod tests;
+mod tool_loop;
 
 pub use error::{Refused, RouteError};
 pub use executable::{World, executable};
@@ -35,7 +36,7 @@ pub use fusion_panel::JUDGE_OUTPUT_TOKENS;
 pub use health::{Dispatch, Failure, FailureClass, Gate, Health};
 pub use host::host_of;
 pub use pin::{Pin, PinCache, Session};
-pub use plan::{Chain, FusionPlan, Plan, PlannedCall, Shape, Stage, Target};
+pub use plan::{Chain, FusionPlan, Plan, PlannedCall, Shape, Stage, Target, ToolLoop};
 pub use planner::{Hints, plan};
 pub use provider_spend::ProviderSpend;
 pub use refusal::{Refusal, RefusalCode};

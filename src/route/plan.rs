@@ -63,7 +63,7 @@ pub enum Stage {
 #[derive(Clone, Debug)]
 pub enum Shape {
     /// Targets in order until one answers.
-    Chain(Chain),
+    Chain(Box<Chain>),
     /// Advisers, optional judge, synthesizer.
     Fusion(Box<FusionPlan>),
 }
@@ -95,8 +95,34 @@ pub struct Chain {
     pub pinned_credential: Option<String>,
     /// Who wrote the answers that the conversation carries: whom the session's pin names, else the primary's provider.
     pub issuer: Option<ProviderId>,
+    /// The agent's tool loop that the request goes on with; `None`: it is none.
+    pub tool_loop: Option<ToolLoop>,
     /// Targets that were skipped without a call: model id and reason code.
     pub skipped: Vec<(String, String)>,
+}
+
+/// An agent's tool loop: whose tool calls were answered, and whether another model may go on with them.
+#[derive(Clone, Debug)]
+pub struct ToolLoop {
+    /// Whose loop it is, as far as anybody can tell: whom the session's pin names, else the primary.
+    pub model: Arc<Model>,
+    /// True: another model may take over when this one fails.
+    pub may_swap: bool,
+}
+
+impl ToolLoop {
+    /// Would the loop stay with its model here? One model may be offered by several providers: what stands behind the last slash of
+    /// the upstream's own name decides, upper and lower case alike.
+    pub fn stays_at(&self, model: &Model) -> bool {
+        let name = |model: &Model| {
+            let upstream = model.upstream.as_str();
+            upstream
+                .rsplit_once('/')
+                .map_or(upstream, |(_, name)| name)
+                .to_ascii_lowercase()
+        };
+        self.model.id == model.id || name(&self.model) == name(model)
+    }
 }
 
 /// One model at one provider paid by one pool.

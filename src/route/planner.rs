@@ -5,12 +5,13 @@ use super::candidates::{Asker, Ready, Sorted, Wish, sort_out};
 use super::error::Refused;
 use super::estimate::{Estimate, estimate, reserved_output};
 use super::executable::{World, policy_allows_virtual};
-use super::explanation::{Explanation, PinReport, PinState, pipeline, usd};
+use super::explanation::{Explanation, PinReport, PinState, pipeline};
 use super::lookup::{Named, find, find_model};
 use super::pin::{CACHE_WORTHY_TOKENS, Pin, Session};
-use super::plan::{Chain, Plan, PlannedCall, Shape, Stage};
+use super::plan::{Chain, Plan, PlannedCall, Shape, Stage, ToolLoop};
 use super::refusal::{FixKind, Refusal, RefusalCode};
 use super::refusing::fatal;
+use super::tool_loop::{Found, keep_to_loop, sort_out_in_loop};
 use super::{dice, fusion_planner};
 use crate::access::Grant;
 use crate::catalog::document::{ContextDowngrade, FallbackOn, Hedge, Retry};
@@ -71,6 +72,7 @@ struct Setting<'r> {
     why: String,
     route: Option<&'r Route>,
     name: String,
+    tool_loop: Option<Found>,
 }
 
 impl Draft<'_> {
@@ -116,7 +118,7 @@ impl Draft<'_> {
                 Err(refusal) => skipped.push((super::lookup::shown(name), refusal)),
             }
         }
-        let mut sorted = sort_out(&wishes, &self.asker());
+        let (mut sorted, tool_loop) = sort_out_in_loop(self, &wishes, None);
         sorted.refused.extend(skipped);
         let own = sorted
             .refused
@@ -136,6 +138,7 @@ impl Draft<'_> {
                 why,
                 route: None,
                 name: model.id.to_string(),
+                tool_loop,
             },
         )
     }
@@ -159,7 +162,7 @@ impl Draft<'_> {
                 Err(refusal) => skipped.push((super::lookup::shown(name), refusal)),
             }
         }
-        let mut sorted = sort_out(&wishes, &self.asker());
+        let (mut sorted, tool_loop) = sort_out_in_loop(self, &wishes, Some(route));
         sorted.refused.extend(skipped);
         let why = format!("The request names route {}.", route.id);
         self.assemble(
@@ -169,6 +172,7 @@ impl Draft<'_> {
                 why,
                 route: Some(route),
                 name,
+                tool_loop,
             },
         )
     }
@@ -177,11 +181,13 @@ impl Draft<'_> {
         if sorted.ready.is_empty() {
             return Err(self.nobody(&setting.name, setting.route.is_none(), &sorted));
         }
-        let pin = self.apply_pin(&mut sorted.ready);
+        let found = setting.tool_loop.as_ref();
+        let tool_loop = found.map(|found| &found.tool_loop);
+        let pin = self.apply_pin(&mut sorted.ready, tool_loop);
         let (for_length, for_policy) = match setting.route {
             Some(route) if self.call.controls.provider.allow_fallbacks != Some(false) => (
-                self.side_lane(&route.context_targets, &sorted),
-                self.side_lane(&route.content_policy_targets, &sorted),
+                self.side_lane(&route.context_targets, &sorted, tool_loop),
+                self.side_lane(&route.content_policy_targets, &sorted, tool_loop),
             ),
             _ => (Sorted::default(), Sorted::default()),
         };
@@ -196,8 +202,9 @@ impl Draft<'_> {
         setting.strategy.clone_into(&mut explanation.strategy);
         explanation.verdict = verdict(&sorted.ready, &setting.name, pin.state);
         explanation.why = setting.why;
-        explanation.worst_cost_usd = worst.map(usd);
-        explanation.expected_cost_usd = self.expected(&first.target.model).map(usd);
+        explanation.tool_loop = found.map(|found| found.report(&first.target.model));
+        explanation.worst_cost_usd = worst;
+        explanation.expected_cost_usd = self.expected(&first.target.model);
         explanation.context_fallbacks = ids(&for_length.ready);
         explanation.content_policy_fallbacks = ids(&for_policy.ready);
         let pinned = pin.state == PinState::Used;
@@ -208,14 +215,17 @@ impl Draft<'_> {
             model: first.target.model.id.clone(),
             worst_case: worst,
         }];
-        let chain = self.chain(sorted, &for_length, &for_policy, setting.route, pinned);
+        let chain = Chain {
+            tool_loop: setting.tool_loop.map(|found| found.tool_loop),
+            ..self.chain(sorted, &for_length, &for_policy, setting.route, pinned)
+        };
         let deadlines = [
             self.call.controls.deadline,
             setting.route.and_then(|route| route.deadline_ms),
         ];
         let plan = Plan {
             kind: self.call.kind,
-            shape: Shape::Chain(chain),
+            shape: Shape::Chain(Box::new(chain)),
             route: setting.route.map(|route| route.id.clone()),
             strategy: setting.strategy,
             worst_case: worst,
@@ -268,6 +278,7 @@ impl Draft<'_> {
             estimated_input_tokens: self.estimate.typical,
             pinned_credential,
             issuer: self.issuer(&sorted),
+            tool_loop: None,
             skipped: skipped
                 .map(|(model, refusal)| (model.clone(), refusal.code.as_str().to_owned()))
                 .collect(),
@@ -285,7 +296,7 @@ impl Draft<'_> {
             .or_else(|| primary().map(|ready| ready.target.provider.id.clone()))
     }
 
-    fn side_lane(&self, models: &[ModelId], main: &Sorted) -> Sorted {
+    fn side_lane(&self, models: &[ModelId], main: &Sorted, tool_loop: Option<&ToolLoop>) -> Sorted {
         let taken = |id: &ModelId| main.ready.iter().any(|ready| ready.target.model.id == *id);
         let found = models
             .iter()
@@ -295,10 +306,13 @@ impl Draft<'_> {
             .zip(found)
             .map(|(level, model)| Wish::of_model(model, level))
             .collect();
-        sort_out(&wishes, &self.asker())
+        let (wishes, others) = keep_to_loop(wishes, tool_loop);
+        let mut sorted = sort_out(&wishes, &self.asker());
+        sorted.refused.extend(others);
+        sorted
     }
 
-    fn apply_pin(&self, ready: &mut [Ready]) -> PinReport {
+    fn apply_pin(&self, ready: &mut [Ready], tool_loop: Option<&ToolLoop>) -> PinReport {
         let Some(pin) = self.hints.pin.filter(|pin| pin.route == self.call.model) else {
             return PinReport::default();
         };
@@ -308,11 +322,14 @@ impl Draft<'_> {
             text: text.to_owned(),
         };
         let preferences = &self.call.controls.provider;
-        if !preferences.order.is_empty() || preferences.sort.is_some() {
+        // Inside a tool loop no figure moves the session: neither a better price or latency, nor the primary's recovery.
+        let kept = tool_loop.is_some();
+        let forced = tool_loop.is_some_and(|tool_loop| !tool_loop.may_swap);
+        if (!preferences.order.is_empty() && !forced) || (preferences.sort.is_some() && !kept) {
             return report(PinState::Skipped, "The request's own order of providers wins.");
         }
         let named = self.hints.session.is_some_and(|session| session.named);
-        if !pin.decides(named, self.estimate.typical, self.world.now) {
+        if !kept && !pin.decides(named, self.estimate.typical, self.world.now) {
             return report(
                 PinState::Returned,
                 "A fallback served this session; the primary is asked again.",
@@ -373,7 +390,7 @@ impl Draft<'_> {
             policy: self.grant.policy.id.to_string(),
             dry_run: self.world.dry_run,
             estimate: Some(self.estimate),
-            budget_remaining_usd: self.grant.remaining.map(usd),
+            budget_remaining_usd: self.grant.remaining,
             ..Explanation::default()
         }
     }

@@ -102,7 +102,7 @@ impl Plan {
     /// Targets that are asked only after certain failures.
     fn side_targets(&self, stage: Stage) -> impl Iterator<Item = &Target> {
         let chain = match (&self.shape, stage) {
-            (Shape::Chain(chain), _) => Some(chain),
+            (Shape::Chain(chain), _) => Some(chain.as_ref()),
             (Shape::Fusion(fusion), Stage::Synthesizer | Stage::Answer) => Some(&fusion.synthesizer),
             (Shape::Fusion(_), Stage::Adviser | Stage::Judge) => None,
         };

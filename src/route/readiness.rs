@@ -5,7 +5,6 @@ mod figures;
 mod warnings;
 
 use super::executable::World;
-use super::explanation::usd;
 use super::fusion_planner::fusion_executable;
 use super::fusion_slots::slots;
 use super::plan::Stage;
@@ -61,7 +60,8 @@ pub struct PolicyReadiness {
     /// Advisers of the profile.
     pub advisers: usize,
     /// What the tightest budget has left.
-    pub remaining_budget_usd: Option<String>,
+    #[serde(with = "crate::catalog::money::optional_usd")]
+    pub remaining_budget_usd: Option<NanoUsd>,
     /// Every call of the profile.
     pub calls: Vec<CallReadiness>,
     /// Keys one by one, when asked for.
@@ -85,7 +85,8 @@ pub struct CallReadiness {
     /// Last success of a real call.
     pub verified_at: Option<String>,
     /// What it reserves.
-    pub reserve_usd: Option<String>,
+    #[serde(with = "crate::catalog::money::optional_usd")]
+    pub reserve_usd: Option<NanoUsd>,
     /// Usual duration.
     pub p50_ms: Option<u64>,
     /// Long duration.
@@ -200,7 +201,7 @@ fn of_policy(
                 state,
                 reason,
                 verified_at: verified_at.map(rfc3339),
-                reserve_usd: slot.reserve.map(usd),
+                reserve_usd: slot.reserve,
                 p50_ms,
                 p95_ms,
             }
@@ -215,7 +216,7 @@ fn of_policy(
         reason: listed.err(),
         ready_advisers: calls.iter().filter(ready).count(),
         advisers: profile.advisers.len(),
-        remaining_budget_usd: question.remaining.map(usd),
+        remaining_budget_usd: question.remaining,
         calls,
         key_rows: question
             .key_rows

@@ -110,6 +110,8 @@ pub enum RefusalCode {
     Narrowed,
     /// The turn needs no advisers.
     ToolLoop,
+    /// The route keeps a tool loop with its model, and this is another one.
+    ToolLoopModel,
     /// Already in the chain.
     Duplicate,
     /// Every target of the route is refused.
@@ -152,7 +154,7 @@ impl RefusalCode {
             | Self::Duplicate => Gate::Known,
             Self::PolicyDisabled | Self::ProviderNotAllowed | Self::ModelNotAllowed => Gate::Policy,
             Self::WrongKind | Self::LacksCapability | Self::TooLong => Gate::Capability,
-            Self::Preference | Self::Narrowed | Self::ToolLoop => Gate::Preference,
+            Self::Preference | Self::Narrowed | Self::ToolLoop | Self::ToolLoopModel => Gate::Preference,
             Self::UnresolvedVariable
             | Self::EndpointRefused
             | Self::NoBinding
@@ -201,6 +203,7 @@ impl RefusalCode {
             Self::Preference => "preference",
             Self::Narrowed => "narrowed",
             Self::ToolLoop => "tool_loop",
+            Self::ToolLoopModel => "tool_loop_model",
             Self::Duplicate => "duplicate",
             Self::NoTarget => "no_target",
             Self::Unverified => "unverified",

@@ -8,6 +8,7 @@ use super::explanation::{Candidate, Explanation, pipeline};
 use super::planner::Draft;
 use super::refusal::{Gate, Refusal, RefusalCode};
 use super::select::{Want, availability};
+use super::tool_loop::NOBODY_ELSE;
 use crate::wire::Millis;
 
 /// Nobody knows when an operator repairs a target; a client should not ask more often than this.
@@ -54,8 +55,14 @@ impl Draft<'_> {
             })
             .filter_map(|(model, _)| self.next_credential_at(model))
             .min();
-        let mut own = sorted
-            .refused
+        // Models that a tool loop leaves out are not why it cannot go on.
+        let mut refusals = sorted.refused.clone();
+        refusals.retain(|(_, refusal)| refusal.code != RefusalCode::ToolLoopModel);
+        let left_out = refusals.len() < sorted.refused.len();
+        if let Some((_, last)) = refusals.last_mut().filter(|_| left_out) {
+            last.text = format!("{} {NOBODY_ELSE}", last.text);
+        }
+        let mut own = refusals
             .iter()
             .filter(|(_, refusal)| refusal.code != RefusalCode::Duplicate);
         let error = match (own.next(), own.next()) {
@@ -69,7 +76,7 @@ impl Draft<'_> {
             },
             _ => RouteError::NoTarget {
                 name: name.to_owned(),
-                refusals: sorted.refused.clone(),
+                refusals,
                 retry_at: Some(retry_at.unwrap_or(self.world.now.plus(REPAIR))),
             },
         };

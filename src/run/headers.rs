@@ -79,6 +79,9 @@ fn trace(attempts: &[Attempt]) -> String {
         if attempt.state_left_out {
             text.push_str(",state-left-out");
         }
+        if attempt.model_swapped {
+            text.push_str(",model-swapped");
+        }
         if let Some(delay) = attempt.delay.filter(|delay| delay.0 > 0) {
             let _ = write!(text, ",w{}", delay.0);
         }

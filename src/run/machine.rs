@@ -1,6 +1,6 @@
 //! The contract between the shell and every machine in this room: events in, actions out.
 
-use super::report::Report;
+use super::report::{Outcome, Report};
 use crate::catalog::{Secret, Transport};
 pub use crate::route::Stage;
 use crate::route::health::Health;
@@ -25,6 +25,12 @@ pub trait Machine {
             index: 0,
             report: self.report(),
         }]
+    }
+    /// True when the answer is less than what was planned: usage rows and test prompts say so by this one rule. Of a plain request: its
+    /// stream was cut, whether or not another call continued it.
+    fn degraded(&self) -> bool {
+        let report = self.report();
+        report.recovery.is_some() || report.outcome == Outcome::FailedInStream
     }
 }
 

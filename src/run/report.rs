@@ -137,6 +137,8 @@ pub struct Attempt {
     pub recovery: bool,
     /// Thinking signatures and encrypted reasoning of another provider were left out of its request.
     pub state_left_out: bool,
+    /// The request goes on with another model's tool loop.
+    pub model_swapped: bool,
     /// Context tier used, tokens of input, when the target has tiers.
     pub tier: Option<u64>,
     /// Price of the target, for settlement.

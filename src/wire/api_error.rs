@@ -2,9 +2,10 @@
 //!
 //! Lower rooms make errors of their own; each turns into this one type, and this table alone decides status and type.
 
+use super::json::RawJson;
 use super::{Millis, WireError};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
 
 /// Every code, its HTTP status and its OpenAI `type` (docs/errors.md).
 const CODES: &[(&str, u16, &str)] = &[
@@ -77,7 +78,30 @@ pub struct ApiError {
     pub retry_after: Option<Millis>,
     /// Further members of `error.clawrouter`.
     #[serde(default)]
-    pub details: Map<String, Value>,
+    pub details: BTreeMap<String, RawJson>,
+}
+
+/// An error as OpenAI's clients read it.
+#[derive(Clone, Debug, Serialize)]
+pub struct ErrorObject<'e> {
+    message: &'e str,
+    #[serde(rename = "type")]
+    kind: &'e str,
+    param: Option<&'e str>,
+    code: &'e str,
+    clawrouter: OwnMember<'e>,
+}
+
+/// What OpenAI's shape has no place for.
+#[derive(Clone, Debug, Serialize)]
+struct OwnMember<'e> {
+    #[serde(flatten)]
+    details: &'e BTreeMap<String, RawJson>,
+    request_id: &'e str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'e str>,
+    #[serde(skip_serializing_if = "<[AttemptSummary]>::is_empty")]
+    attempts: &'e [AttemptSummary],
 }
 
 /// One attempt in an error: classes only, no upstream text.
@@ -108,7 +132,7 @@ impl ApiError {
             reason: None,
             attempts: Vec::new(),
             retry_after: None,
-            details: Map::new(),
+            details: BTreeMap::new(),
         }
     }
 
@@ -135,8 +159,8 @@ impl ApiError {
 
     /// Adds a member to `error.clawrouter`.
     #[must_use]
-    pub fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
-        self.details.insert(name.to_owned(), value.into());
+    pub fn with(mut self, name: &str, value: impl Serialize) -> Self {
+        self.details.insert(name.to_owned(), RawJson::of(&value));
         self
     }
 
@@ -178,18 +202,19 @@ impl ApiError {
     }
 
     /// The error object in OpenAI's shape, for bodies and for events of a stream that has begun.
-    pub fn to_value(&self, request_id: &str) -> Value {
-        let mut own = self.details.clone();
-        own.insert("request_id".to_owned(), request_id.into());
-        if let Some(reason) = &self.reason {
-            own.insert("reason".to_owned(), reason.as_str().into());
+    pub fn object<'e>(&'e self, request_id: &'e str) -> ErrorObject<'e> {
+        ErrorObject {
+            message: &self.message,
+            kind: &self.kind,
+            param: self.param.as_deref(),
+            code: &self.code,
+            clawrouter: OwnMember {
+                details: &self.details,
+                request_id,
+                reason: self.reason.as_deref(),
+                attempts: &self.attempts,
+            },
         }
-        if !self.attempts.is_empty() {
-            own.insert("attempts".to_owned(), json!(self.attempts));
-        }
-        json!({
-            "message": self.message, "type": self.kind, "param": self.param, "code": self.code, "clawrouter": own,
-        })
     }
 
     /// `Retry-After` in whole seconds, rounded up, at least 1.
@@ -199,7 +224,13 @@ impl ApiError {
 
     /// The whole body in OpenAI's shape.
     pub fn to_json(&self, request_id: &str) -> String {
-        json!({"error": self.to_value(request_id)}).to_string()
+        #[derive(Serialize)]
+        struct Body<'e> {
+            error: ErrorObject<'e>,
+        }
+        let error = self.object(request_id);
+        // Strings, numbers and text that is JSON already can always be written.
+        serde_json::to_string(&Body { error }).unwrap_or_default()
     }
 }
 
@@ -221,6 +252,7 @@ impl From<WireError> for ApiError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::{Value, json};
 
     #[test]
     fn codes_are_unique_and_have_client_or_server_statuses() {
@@ -265,10 +297,10 @@ mod tests {
         assert_eq!(
             (
                 error.status,
-                error.details["line"].clone(),
-                error.details["column"].clone()
+                error.details["line"].text(),
+                error.details["column"].text()
             ),
-            (400, json!(3), json!(7))
+            (400, "3", "7")
         );
     }
 }

@@ -41,7 +41,7 @@ pub struct Call {
     pub conversation: Conversation,
     /// What the token estimate is computed from.
     pub size: SizeHints,
-    /// True when the last message is a tool result (or an assistant turn), that is: an agent's loop goes on.
+    /// True when the last message is a tool result (or an assistant turn), that is: no user has spoken since the last answer.
     pub continues_tool_loop: bool,
     /// Session id from the body; headers may outrank it, see [`super::headers::session`].
     pub session: Option<SessionHint>,

@@ -39,6 +39,8 @@ pub fn parse(body: Bytes, limits: &Limits) -> Result<Call, WireError> {
         None => session::implicit(&body, &scan.conversation),
     };
     let last_role = scan.conversation.messages.last().map(|message| message.role);
+    let continues_tool_loop =
+        matches!(last_role, Some(Role::Tool | Role::Assistant)) || scan.conversation.in_tool_loop();
     let stream = top.boolean("stream")?.unwrap_or_default();
     let include_usage = match top.object("stream_options")? {
         Some(options) => options.boolean("include_usage")?.unwrap_or_default(),
@@ -57,7 +59,7 @@ pub fn parse(body: Bytes, limits: &Limits) -> Result<Call, WireError> {
         needs,
         conversation: scan.conversation,
         size,
-        continues_tool_loop: matches!(last_role, Some(Role::Tool | Role::Assistant)),
+        continues_tool_loop,
         session,
         controls,
         body,

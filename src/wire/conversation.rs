@@ -63,6 +63,8 @@ pub enum PartKind {
     Refusal,
     /// A call of one of the caller's tools.
     ToolCall,
+    /// A tool's result as a block of a user's message (`tool_result`); its text is not taken apart.
+    ToolResult,
     /// An image.
     Image,
     /// Audio.
@@ -98,6 +100,23 @@ impl Conversation {
                 .rposition(|message| message.role != Role::User)
                 .map_or(0, |index| index + 1),
         )
+    }
+
+    /// Is the request one turn of an agent's tool loop? True when its last message holds results of tools and an assistant's message
+    /// stands before the results: of that assistant's calls the model is to make something now.
+    pub fn in_tool_loop(&self) -> bool {
+        let results = |message: &Message| {
+            let block = |part: &Part| part.kind == PartKind::ToolResult;
+            message.role == Role::Tool || (message.role == Role::User && self.parts(message).iter().any(block))
+        };
+        let before = self.messages.iter().rposition(|message| !results(message));
+        before.is_some_and(|last| {
+            last + 1 < self.messages.len()
+                && self
+                    .messages
+                    .get(last)
+                    .is_some_and(|message| message.role == Role::Assistant)
+        })
     }
 
     /// Where the messages begin that are not leading system or developer messages.
@@ -263,12 +282,12 @@ impl Reader<'_> {
                     name: Text::default(),
                 });
             }
-            PartType::TextLike => {
+            PartType::TextLike(kind) => {
                 self.size.ascii_bytes += other_bytes;
                 if let Some(text) = &text {
                     self.count(text);
                 }
-                self.conversation.parts.push(Part::opaque(PartKind::Unknown, range));
+                self.conversation.parts.push(Part::opaque(kind, range));
             }
             PartType::Opaque(kind) => self.opaque(kind, range),
         }
@@ -379,7 +398,7 @@ enum PartType {
     Text,
     Refusal,
     /// Its bytes are what the model reads.
-    TextLike,
+    TextLike(PartKind),
     Opaque(PartKind),
 }
 
@@ -388,7 +407,8 @@ impl PartType {
         match word {
             "text" | "input_text" | "output_text" => Self::Text,
             "refusal" => Self::Refusal,
-            "thinking" | "reasoning" | "tool_use" | "tool_result" => Self::TextLike,
+            "thinking" | "reasoning" | "tool_use" => Self::TextLike(PartKind::Unknown),
+            "tool_result" => Self::TextLike(PartKind::ToolResult),
             "image_url" | "input_image" | "image" => Self::Opaque(PartKind::Image),
             "input_audio" | "audio" | "audio_url" => Self::Opaque(PartKind::Audio),
             "file" | "input_file" | "document" => Self::Opaque(PartKind::File),

@@ -242,3 +242,30 @@ fn no_file_names_a_registry_or_a_machine() {
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
+
+/// Money leaves as a JSON number written from whole nano-dollars: never as text, never by way of a float.
+#[test]
+fn fields_of_money_are_written_exactly() {
+    const EXACT: [&str; 2] = ["NanoUsd,", "Option<NanoUsd>,"];
+    const OTHER: [&str; 5] = ["String,", "Option<String>,", "f64,", "Option<f64>,", "Value,"];
+    let mut wrong = Vec::new();
+    for path in files("src", &[".rs"]) {
+        if relative(&path).contains("/tests") {
+            continue;
+        }
+        let text = read(&path);
+        let lines: Vec<&str> = text.lines().take_while(|line| *line != "#[cfg(test)]").collect();
+        for (index, line) in lines.iter().enumerate() {
+            let declared = line.split_once("_usd: ").map(|(_, kind)| kind);
+            let is = |kinds: &[&str]| declared.is_some_and(|kind| kinds.contains(&kind));
+            let above = lines.get(index.saturating_sub(5)..index).unwrap_or_default();
+            let begin = above.iter().rposition(|line| line.trim().starts_with("#[serde("));
+            let attribute = begin.map_or(String::new(), |begin| above[begin..].concat());
+            let in_tree = line.contains("json!") && line.contains("_usd\":");
+            if is(&OTHER) || in_tree || (is(&EXACT) && !(attribute.contains("usd\"") && attribute.ends_with(']'))) {
+                wrong.push(format!("{}:{}", relative(&path), index + 1));
+            }
+        }
+    }
+    assert_eq!(wrong, Vec::<String>::new());
+}

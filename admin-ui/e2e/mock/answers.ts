@@ -301,7 +301,7 @@ const routes: Record<string, (call: Call) => Reply> = {
     return ok({
       ...report,
       groups: [],
-      total: { requests: 0, errors: 0, input_tokens: 0, output_tokens: 0, cached_tokens: 0, cost_usd: '0' },
+      total: { requests: 0, errors: 0, input_tokens: 0, output_tokens: 0, cached_tokens: 0, cost_usd: 0 },
     })
   },
   route: () => ok(fixture('explanation')),

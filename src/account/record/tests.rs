@@ -45,6 +45,7 @@ fn attempt(model: &str, started: u64, action: AttemptAction) -> Attempt {
         last_resort: false,
         recovery: false,
         state_left_out: false,
+        model_swapped: false,
         tier: None,
         price: Some(price()),
     }
@@ -83,7 +84,11 @@ fn report(attempts: Vec<Attempt>) -> Report {
 }
 
 fn rows(report: &Report, stages: &[StageReport<'_>]) -> (RequestRow, TraceBody) {
-    record(RecordInput {
+    record(input(report, stages))
+}
+
+fn input<'a>(report: &'a Report, stages: &'a [StageReport<'a>]) -> RecordInput<'a> {
+    RecordInput {
         requested: Requested {
             request_id: "req-1",
             arrived: START,
@@ -100,11 +105,12 @@ fn rows(report: &Report, stages: &[StageReport<'_>]) -> (RequestRow, TraceBody) 
         estimated_input_tokens: ESTIMATE,
         reserved: NanoUsd(5000),
         report,
+        degraded: false,
         stages,
         explanation: None,
         trace_id: None,
         content: ContentNote::default(),
-    })
+    }
 }
 
 #[test]
@@ -303,7 +309,7 @@ fn a_fusion_is_one_row_whose_calls_carry_slot_and_size() {
             (Role::Synthesizer, 0, 1, 52)
         ]
     );
-    assert_eq!((row.cost_usd, row.degraded), (NanoUsd(63), true), "one adviser failed");
+    assert_eq!(row.cost_usd, NanoUsd(63));
     let total: NanoUsd = trace
         .spans
         .iter()
@@ -324,11 +330,13 @@ fn a_fusion_is_one_row_whose_calls_carry_slot_and_size() {
             (SpanStage::Attempt, Some(5)),
         ]
     );
-    let (whole, _) = rows(
-        &last,
-        &[stage(Stage::Adviser, 0, &one), stage(Stage::Synthesizer, 0, &last)],
-    );
-    assert!(!whole.degraded, "every adviser answered");
+    for degraded in [true, false] {
+        let (told, _) = record(RecordInput {
+            degraded,
+            ..input(&last, &[])
+        });
+        assert_eq!(told.degraded, degraded, "as the machine says");
+    }
 }
 
 #[test]
@@ -358,4 +366,30 @@ fn heartbeats_tell_what_has_streamed_so_far() {
         [(1, 0), (0, ESTIMATE + 20)],
         "a draft is no answer until it is whole"
     );
+}
+
+#[test]
+fn amounts_keep_digits_that_a_float_would_lose() {
+    /// 2^53 + 1 nano-dollars: the first amount that a double cannot hold.
+    const ODD: NanoUsd = NanoUsd(9_007_199_254_740_993);
+    let explanation = Explanation {
+        worst_cost_usd: Some(ODD),
+        expected_cost_usd: Some(NanoUsd(1)),
+        candidates: vec![crate::route::explanation::Candidate {
+            worst_cost_usd: Some(ODD),
+            ..Default::default()
+        }],
+        ..Explanation::default()
+    };
+    let (row, body) = record(RecordInput {
+        reserved: ODD,
+        explanation: Some(explanation),
+        ..input(&report(Vec::new()), &[])
+    });
+    let trace = crate::account::trace::Trace { row, body };
+    let text = serde_json::to_string(&trace).unwrap();
+    assert_eq!(text.matches("_usd\":9007199.254740993").count(), 3, "{text}");
+    assert!(text.contains(r#""expected_cost_usd":0.000000001"#), "{text}");
+    let again: TraceBody = serde_json::from_str(&serde_json::to_string(&trace.body).unwrap()).unwrap();
+    assert_eq!(again, trace.body, "as a Ledger stores and reads it");
 }

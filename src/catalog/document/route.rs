@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 /// A route document (docs/routes.md "A route"), defaults filled in. What may be written is `route_form`'s business.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "super::route_form::RouteForm")]
+#[expect(clippy::struct_excessive_bools, reason = "independent switches of a document")]
 pub struct Route {
     /// Id.
     pub id: RouteId,
@@ -30,6 +31,8 @@ pub struct Route {
     pub fallback_on: FallbackOn,
     /// A second call when the first is slow to say anything.
     pub hedge: Hedge,
+    /// May another model take over inside an agent's tool loop when the loop's own model fails?
+    pub swap_in_tool_loop: bool,
     /// Of the whole request.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub deadline_ms: Option<Millis>,

@@ -12,6 +12,7 @@ use serde::Deserialize;
 /// A route document as it may be written.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
+#[expect(clippy::struct_excessive_bools, reason = "independent switches of a document")]
 pub(super) struct RouteForm {
     id: RouteId,
     targets: Option<Vec<RouteTarget>>,
@@ -30,6 +31,8 @@ pub(super) struct RouteForm {
     fallback_on: FallbackOn,
     #[serde(default)]
     hedge: Hedge,
+    #[serde(default = "super::provider::enabled")]
+    swap_in_tool_loop: bool,
     deadline_ms: Option<Millis>,
     #[serde(default = "super::provider::enabled")]
     enabled: bool,
@@ -97,6 +100,7 @@ impl TryFrom<RouteForm> for Route {
             stream_recovery: form.stream_recovery,
             fallback_on: form.fallback_on,
             hedge: form.hedge,
+            swap_in_tool_loop: form.swap_in_tool_loop,
             deadline_ms: form.deadline_ms,
             enabled: form.enabled,
         })

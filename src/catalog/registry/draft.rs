@@ -1,12 +1,14 @@
 //! Drafts of fusion profiles: saved for everybody to see, in force for nobody.
 
-use super::{Author, Change, Condition, Registry, RegistryError, diff, parse_named};
+use super::list::Stored;
+use super::{Author, Change, Condition, Difference, Registry, RegistryError, diff, parse_named};
 use crate::catalog::compile::check_fusion_draft;
 use crate::catalog::document::{Collection, Document, DocumentName, FusionProfile};
 use crate::wire::Millis;
+use crate::wire::json::RawJson;
 use crate::wire::time::rfc3339;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 /// A saved draft.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -46,6 +48,23 @@ impl Draft {
     }
 }
 
+/// A draft beside the profile in force.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DraftView {
+    /// The draft; the profile in force when there is none.
+    pub draft: RawJson,
+    /// Revision of the live profile on which it was based.
+    pub base_revision: u64,
+    /// The profile in force.
+    pub live: Option<Stored>,
+    /// When the draft was saved, RFC 3339.
+    pub updated_at: Option<String>,
+    /// By whom.
+    pub updated_by: Option<String>,
+    /// What it changes.
+    pub changes: Vec<Difference>,
+}
+
 /// The document name of a profile.
 pub fn profile_name(id: &str) -> DocumentName {
     DocumentName::new(Collection::FusionProfiles, id)
@@ -56,23 +75,27 @@ impl Registry {
     ///
     /// # Errors
     /// [`RegistryError::NotFound`] when there is neither.
-    pub fn draft_view(&self, id: &str, draft: Option<&Draft>) -> Result<Value, RegistryError> {
+    pub fn draft_view(&self, id: &str, draft: Option<&Draft>) -> Result<DraftView, RegistryError> {
         let name = profile_name(id);
         let live = self.stored(&name);
         let shown = match (draft, &live) {
-            (Some(draft), _) => serde_json::from_str(&draft.json).unwrap_or_default(),
-            (None, Value::Null) => return Err(RegistryError::NotFound { name }),
-            (None, live) => live.get("document").cloned().unwrap_or_default(),
+            (Some(draft), _) => RawJson::of_text(&draft.json),
+            (None, None) => return Err(RegistryError::NotFound { name }),
+            (None, Some(live)) => live.document.clone(),
         };
-        let changes = diff(live.get("document").unwrap_or(&Value::Null), &shown);
-        Ok(json!({
-            "draft": shown,
-            "base_revision": draft.map_or_else(|| self.revision_of(&name).unwrap_or(0), |draft| draft.base_revision),
-            "live": live,
-            "updated_at": draft.map(|draft| rfc3339(draft.updated_at)),
-            "updated_by": draft.map(|draft| draft.updated_by.as_str()),
-            "changes": if draft.is_some() { json!(changes) } else { json!([]) },
-        }))
+        let tree = |json: &RawJson| serde_json::from_str(json.text()).unwrap_or_default();
+        let changes = draft.map(|_| {
+            let before = live.as_ref().map_or(Value::Null, |live| tree(&live.document));
+            diff(&before, &tree(&shown))
+        });
+        Ok(DraftView {
+            draft: shown,
+            base_revision: draft.map_or_else(|| self.revision_of(&name).unwrap_or(0), |draft| draft.base_revision),
+            live,
+            updated_at: draft.map(|draft| rfc3339(draft.updated_at)),
+            updated_by: draft.map(|draft| draft.updated_by.clone()),
+            changes: changes.unwrap_or_default(),
+        })
     }
 
     /// Publishes the draft (or the live profile) as enabled.

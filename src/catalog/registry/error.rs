@@ -1,8 +1,8 @@
 //! Why the Registry does not do what was asked.
 
+use super::list::Stored;
 use crate::catalog::document::{DocumentError, DocumentErrorCode, DocumentName};
 use crate::wire::ApiError;
-use serde_json::{Value, json};
 
 /// Errors listed in one answer.
 const MAX_ERRORS: usize = 20;
@@ -28,7 +28,7 @@ pub enum RegistryError {
         /// Which.
         name: DocumentName,
         /// As it is now.
-        current: Box<Value>,
+        current: Box<Option<Stored>>,
     },
     /// The act contradicts the present state.
     #[error("{message}")]
@@ -99,7 +99,7 @@ fn invalid(errors: &[DocumentError]) -> ApiError {
     let listed: Vec<_> = errors.iter().take(MAX_ERRORS).collect();
     let is_json = first.is_none_or(|error| error.code != DocumentErrorCode::InvalidJson);
     let code = if is_json { "invalid_document" } else { "invalid_json" };
-    let answer = ApiError::new(code, sentence).with("errors", json!(listed));
+    let answer = ApiError::new(code, sentence).with("errors", listed);
     match first {
         Some(error) => answer.about(error.path.clone()).because(error.code.as_str()),
         None => answer,

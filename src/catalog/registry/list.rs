@@ -2,9 +2,9 @@
 
 use super::Registry;
 use crate::catalog::document::{Collection, DocumentName};
+use crate::wire::json::RawJson;
 use crate::wire::time::rfc3339;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
 
 /// Documents on a page at most.
 pub const MAX_PAGE: usize = 1_000;
@@ -23,33 +23,81 @@ pub struct PageQuery {
     pub q: Option<String>,
 }
 
+/// A document as the admin API shows it. Its text stays as it is, so that amounts of money keep their digits.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stored {
+    /// The document.
+    pub document: RawJson,
+    /// Its revision; 0: bundled.
+    pub revision: u64,
+    /// `bundled` or `admin`.
+    pub source: String,
+    /// When it was written, RFC 3339.
+    pub updated_at: Option<String>,
+    /// By whom.
+    pub updated_by: Option<String>,
+    /// Since when it is in force.
+    pub effective_at: Option<String>,
+    /// How it spreads.
+    pub propagation: Propagation,
+}
+
+/// How a document spreads.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Propagation {
+    /// `kv`
+    pub store: String,
+    /// Every isolate has it by then.
+    pub max_seconds: u64,
+}
+
+/// One page of a collection.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Page {
+    /// Documents by id.
+    pub items: Vec<Stored>,
+    /// Where the next page begins.
+    pub next: Option<String>,
+    /// How many there are.
+    pub total: Total,
+}
+
+/// How many entries a list has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Total {
+    /// So many.
+    pub value: u64,
+    /// False: at least.
+    pub exact: bool,
+}
+
 impl Registry {
-    /// A document with its revision and state of publication; null when it does not exist.
-    pub fn stored(&self, name: &DocumentName) -> Value {
-        let Some(document) = self.document(name) else {
-            return Value::Null;
-        };
-        let json: Value = serde_json::from_str(&document.to_json()).unwrap_or_default();
+    /// A document with its revision and state of publication; `None` when it does not exist.
+    pub fn stored(&self, name: &DocumentName) -> Option<Stored> {
+        let document = self.document(name)?;
         let row = self.live(name);
         let at = row.map(|row| rfc3339(row.updated_at));
-        json!({
-            "document": json,
-            "revision": row.map_or(0, |row| row.revision),
-            "source": if row.is_some() { "admin" } else { "bundled" },
-            "updated_at": at,
-            "updated_by": row.map(|row| row.updated_by.as_str()),
-            "effective_at": at,
-            "propagation": {"store": "kv", "max_seconds": PROPAGATION_SECONDS},
+        Some(Stored {
+            document: RawJson::of_text(&document.to_json()),
+            revision: row.map_or(0, |row| row.revision),
+            source: if row.is_some() { "admin" } else { "bundled" }.to_owned(),
+            updated_at: at.clone(),
+            updated_by: row.map(|row| row.updated_by.clone()),
+            effective_at: at,
+            propagation: Propagation {
+                store: "kv".to_owned(),
+                max_seconds: PROPAGATION_SECONDS,
+            },
         })
     }
 
     /// A page of a collection, by id.
-    pub fn page(&self, collection: Collection, query: &PageQuery) -> Value {
+    pub fn page(&self, collection: Collection, query: &PageQuery) -> Page {
         let wanted = query.q.as_deref().unwrap_or_default().to_lowercase();
         let mut names = self.documents().names_in(collection);
         names.retain(|name| name.id.to_lowercase().contains(&wanted));
         names.sort();
-        let total = names.len();
+        let total = names.len() as u64;
         let limit = if query.limit == 0 {
             100
         } else {
@@ -59,7 +107,13 @@ impl Registry {
         let mut rest = names.into_iter().filter(after);
         let page: Vec<DocumentName> = rest.by_ref().take(limit).collect();
         let next = rest.next().and(page.last()).map(|name| name.id.clone());
-        let items: Vec<Value> = page.iter().map(|name| self.stored(name)).collect();
-        json!({"items": items, "next": next, "total": {"value": total, "exact": true}})
+        Page {
+            items: page.iter().filter_map(|name| self.stored(name)).collect(),
+            next,
+            total: Total {
+                value: total,
+                exact: true,
+            },
+        }
     }
 }

@@ -4,16 +4,17 @@ use super::Admin;
 use crate::access::roles::Act;
 use crate::catalog::document::{Collection, DocumentName};
 use crate::catalog::registry::Condition;
-use crate::catalog::registry::list::PageQuery;
+use crate::catalog::registry::list::{Page, PageQuery};
 use crate::edge::objects::registry::{
     Applied, DocumentCall, HistoryPage, ImportCall, Listed, PageCall, RollbackCall, SealCall,
 };
 use crate::edge::reply::{self, Reply};
 use crate::edge::{clock, sealing};
 use crate::wire::ApiError;
+use crate::wire::json::RawJson;
 use crate::wire::time::rfc3339;
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// Characters of a pasted credential.
 const CREDENTIAL_CHARS: std::ops::RangeInclusive<usize> = 8..=8_192;
@@ -51,6 +52,13 @@ pub(super) async fn serve(admin: &Admin<'_>, path: &[&str]) -> Reply {
     }
 }
 
+#[derive(Serialize)]
+struct PageAnswer {
+    #[serde(flatten)]
+    page: Page,
+    as_of: String,
+}
+
 async fn page(admin: &Admin<'_>, collection: Collection) -> Reply {
     admin.may(Act::Read)?;
     let query = PageQuery {
@@ -58,18 +66,16 @@ async fn page(admin: &Admin<'_>, collection: Collection) -> Reply {
         cursor: admin.query("cursor"),
         q: admin.query("q"),
     };
-    let mut page: Value = admin
+    let page: Page = admin
         .registry("/documents/page", &PageCall { collection, query })
         .await?;
-    if let Some(page) = page.as_object_mut() {
-        page.insert("as_of".to_owned(), rfc3339(clock::now()).into());
-    }
-    reply::json(200, &page)
+    let as_of = rfc3339(clock::now());
+    reply::json(200, &PageAnswer { page, as_of })
 }
 
 async fn one(admin: &Admin<'_>, name: DocumentName) -> Reply {
     admin.may(Act::Read)?;
-    let stored: Value = admin.registry("/documents/get", &name).await?;
+    let stored: RawJson = admin.registry("/documents/get", &name).await?;
     tagged(200, &stored)
 }
 
@@ -124,7 +130,8 @@ async fn rollback(admin: &Admin<'_>, name: DocumentName) -> Reply {
 pub(super) async fn credentials(admin: &Admin<'_>, pool: &str) -> Reply {
     admin.may(Act::Read)?;
     let listed: Listed = admin.registry("/sealed/list", &pool).await?;
-    reply::json(200, &json!({"items": listed.items}))
+    let items = RawJson::of(&listed.items);
+    reply::json(200, &BTreeMap::from([("items", items)]))
 }
 
 /// `PUT pools/{id}/credentials/{label}`: seals a pasted credential; the value is never returned.
@@ -253,12 +260,16 @@ fn condition(admin: &Admin<'_>) -> Result<Condition, ApiError> {
     }
 }
 
-fn tagged(status: u16, stored: &Value) -> Reply {
-    let revision = stored.get("revision").and_then(Value::as_u64).unwrap_or(0);
+fn tagged(status: u16, stored: &RawJson) -> Reply {
+    #[derive(Default, Deserialize)]
+    struct Revision {
+        revision: u64,
+    }
+    let Revision { revision } = serde_json::from_str(stored.text()).unwrap_or_default();
     reply::text_of(
         status,
         "application/json",
-        &stored.to_string(),
+        stored.text(),
         &[("etag".to_owned(), format!("\"{revision}\""))],
     )
 }

@@ -6,15 +6,15 @@ use crate::access::key::KeyRecord;
 use crate::access::roles::Act;
 use crate::account::ledger::message::BudgetState;
 use crate::catalog::document::{Collection, Document};
-use crate::catalog::registry::draft::profile_name;
+use crate::catalog::registry::draft::{DraftView, profile_name};
 use crate::catalog::{FusionProfile, NanoUsd};
 use crate::edge::objects::registry::{Applied, DraftCall, KeyPage, KeyQuery};
 use crate::edge::reply::{self, Reply};
 use crate::edge::{isolate, ledger, listing};
 use crate::route::readiness::{self, PolicyQuestion};
 use crate::wire::ApiError;
+use crate::wire::json::RawJson;
 use serde::Deserialize;
-use serde_json::Value;
 use std::sync::Arc;
 
 /// Keys that one readiness answer looks at.
@@ -24,7 +24,7 @@ const MAX_KEYS: u32 = 500;
 #[serde(deny_unknown_fields)]
 struct Asked {
     #[serde(default)]
-    draft: Option<Value>,
+    draft: Option<RawJson>,
     #[serde(default)]
     keys: bool,
     #[serde(default)]
@@ -34,7 +34,7 @@ struct Asked {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Saved {
-    draft: Value,
+    draft: RawJson,
 }
 
 #[derive(Default, Deserialize)]
@@ -61,7 +61,7 @@ pub(super) async fn serve(admin: &Admin<'_>, id: &str, call: &str) -> Reply {
         ("draft", "PUT") => {
             admin.may(Act::WriteDocuments)?;
             let saved: Saved = admin.body().await?;
-            draft_call(admin, "/drafts/put", id, saved.draft.to_string()).await
+            draft_call(admin, "/drafts/put", id, saved.draft.text().to_owned()).await
         }
         ("draft", "DELETE") => {
             admin.may(Act::WriteDocuments)?;
@@ -91,7 +91,7 @@ async fn draft_call(admin: &Admin<'_>, path: &str, id: &str, text: String) -> Re
         base_revision: 0,
         author: admin.author(None),
     };
-    let view: Value = admin.registry(path, &call).await?;
+    let view: RawJson = admin.registry(path, &call).await?;
     reply::json(200, &view)
 }
 
@@ -163,7 +163,7 @@ fn least(budgets: &[BudgetState]) -> Option<NanoUsd> {
 }
 
 /// The profile that is asked about: the body's, else the saved draft, else the live one.
-pub(super) async fn profile(admin: &Admin<'_>, id: &str, draft: Option<Value>) -> Result<FusionProfile, ApiError> {
+pub(super) async fn profile(admin: &Admin<'_>, id: &str, draft: Option<RawJson>) -> Result<FusionProfile, ApiError> {
     let draft = match draft {
         Some(draft) => draft,
         None => {
@@ -173,13 +173,13 @@ pub(super) async fn profile(admin: &Admin<'_>, id: &str, draft: Option<Value>) -
                 base_revision: 0,
                 author: admin.author(None),
             };
-            let mut view: Value = admin.registry("/drafts/get", &call).await?;
-            view.get_mut("draft").map(Value::take).unwrap_or_default()
+            let view: DraftView = admin.registry("/drafts/get", &call).await?;
+            view.draft
         }
     };
     let invalid =
         |path: &str, message: &str| ApiError::new("invalid_document", format!("{path}: {message}")).about(path);
-    let document = Document::parse(Collection::FusionProfiles, &draft.to_string())
+    let document = Document::parse(Collection::FusionProfiles, draft.text())
         .map_err(|error| invalid(&error.path, &error.message))?;
     match document {
         Document::FusionProfile(profile) if document_is(&profile, id) => {

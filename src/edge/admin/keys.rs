@@ -3,6 +3,7 @@
 use super::Admin;
 use crate::access::key::{KeyRecord, KeyWish, MINT_BYTES, mint as mint_key};
 use crate::access::roles::Act;
+use crate::account::ledger::message::BudgetState;
 use crate::account::ledger::query::{KeyState, MAX_KIDS};
 use crate::catalog::PolicyId;
 use crate::edge::objects::registry::{KeyPage, KeyQuery, MintCall, RevokeCall, overlap_end};
@@ -11,8 +12,8 @@ use crate::edge::{clock, isolate, ledger};
 use crate::wire::time::{parse_rfc3339, rfc3339};
 use crate::wire::{ApiError, Millis};
 use futures::future::join_all;
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
 use std::collections::BTreeMap;
 
 #[derive(Deserialize)]
@@ -48,14 +49,22 @@ pub(super) async fn list(admin: &Admin<'_>) -> Reply {
     };
     let page: KeyPage = admin.registry("/keys/list", &query).await?;
     let states = states(admin, &page.items).await;
-    let items: Vec<Value> = page
+    let items: Vec<KeyItem<'_>> = page
         .items
         .iter()
         .map(|record| shown(record, states.get(&record.kid)))
         .collect();
     reply::json(
         200,
-        &json!({"items": items, "next": page.next, "total": {"value": page.total, "exact": true}, "as_of": rfc3339(clock::now())}),
+        &KeyList {
+            items,
+            next: page.next.as_deref(),
+            total: Total {
+                value: page.total,
+                exact: true,
+            },
+            as_of: rfc3339(clock::now()),
+        },
     )
 }
 
@@ -167,12 +176,55 @@ async fn states(admin: &Admin<'_>, records: &[KeyRecord]) -> BTreeMap<String, Ke
     join_all(asked).await.into_iter().flatten().collect()
 }
 
+/// Written from the types: budgets hold money, which a tree of JSON would read as floats.
+#[derive(Serialize)]
+struct KeyList<'a> {
+    items: Vec<KeyItem<'a>>,
+    next: Option<&'a str>,
+    total: Total,
+    as_of: String,
+}
+
+#[derive(Serialize)]
+struct Total {
+    value: u64,
+    exact: bool,
+}
+
 /// A key as people see it. `usage_known` is false when its Ledger could not be asked: then `last_used_at` and `budgets` say nothing.
-fn shown(record: &KeyRecord, state: Option<&KeyState>) -> Value {
-    json!({"kid": record.kid, "label": record.label, "policy": record.policy, "principal": record.principal, "prefix": record.prefix(),
-        "last4": record.last4, "created_at": rfc3339(record.created_at), "expires_at": record.expires.map(rfc3339), "enabled": record.enabled,
-        "revoked_at": record.revoked_at.map(rfc3339), "last_used_at": state.and_then(|state| state.last_used).map(rfc3339),
-        "budgets": state.map(|state| state.budgets.as_slice()).unwrap_or_default(), "usage_known": state.is_some()})
+#[derive(Serialize)]
+struct KeyItem<'a> {
+    kid: &'a str,
+    label: &'a str,
+    policy: &'a PolicyId,
+    principal: Option<&'a str>,
+    prefix: String,
+    last4: &'a str,
+    created_at: String,
+    expires_at: Option<String>,
+    enabled: bool,
+    revoked_at: Option<String>,
+    last_used_at: Option<String>,
+    budgets: &'a [BudgetState],
+    usage_known: bool,
+}
+
+fn shown<'a>(record: &'a KeyRecord, state: Option<&'a KeyState>) -> KeyItem<'a> {
+    KeyItem {
+        kid: &record.kid,
+        label: &record.label,
+        policy: &record.policy,
+        principal: record.principal.as_deref(),
+        prefix: record.prefix(),
+        last4: &record.last4,
+        created_at: rfc3339(record.created_at),
+        expires_at: record.expires.map(rfc3339),
+        enabled: record.enabled,
+        revoked_at: record.revoked_at.map(rfc3339),
+        last_used_at: state.and_then(|state| state.last_used).map(rfc3339),
+        budgets: state.map(|state| state.budgets.as_slice()).unwrap_or_default(),
+        usage_known: state.is_some(),
+    }
 }
 
 fn moment(text: &str) -> Result<Millis, ApiError> {

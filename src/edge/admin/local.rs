@@ -56,7 +56,7 @@ pub(super) async fn verify(admin: &Admin<'_>, model: &str) -> Reply {
         admin.incoming,
         &admin.world,
         Arc::new(call),
-        chain,
+        *chain,
         AnswerAs::Text { max_chars: 1_000 },
         RunLimits {
             total: Some(PATIENCE),

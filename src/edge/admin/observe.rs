@@ -7,9 +7,10 @@ use crate::account::ledger::query::{FindRequest, Found, ListRequest, MetricsPart
 use crate::account::listing::{LedgerPage, RequestFilter, merge};
 use crate::account::metrics;
 use crate::account::rollup::{self, Grouping, UsagePart, UsageQuery};
+use crate::catalog::money::usd;
 use crate::catalog::registry::AuditRow;
-use crate::catalog::{ModelId, PolicyId, PoolId};
-use crate::edge::completions::refusal;
+use crate::catalog::{ModelId, NanoUsd, PolicyId, PoolId};
+use crate::edge::completions::{Preview, refusal};
 use crate::edge::objects::client;
 use crate::edge::objects::registry::{KeyPage, KeyQuery};
 use crate::edge::objects::session::{Done, INDEX, ListSessions, RemoveSession, SessionRow};
@@ -20,7 +21,7 @@ use crate::route::{Hints, executable};
 use crate::wire::time::rfc3339;
 use crate::wire::{ApiError, CallKind, Limits, Millis, chat, url};
 use bytes::Bytes;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -243,11 +244,33 @@ pub(super) async fn sessions(admin: &Admin<'_>) -> Reply {
     } else {
         None
     };
-    let items: Vec<Value> = rows.iter().filter_map(session).collect();
-    reply::json(200, &json!({"items": items, "next": next}))
+    let items = rows.iter().filter_map(session).collect();
+    reply::json(200, &Sessions { items, next })
 }
 
-fn session(row: &SessionRow) -> Option<Value> {
+/// Written from the types, like everything that holds money: a tree of JSON would read it as floats.
+#[derive(Serialize)]
+struct Sessions<'a> {
+    items: Vec<SessionItem<'a>>,
+    next: Option<String>,
+}
+
+#[derive(Serialize)]
+struct SessionItem<'a> {
+    session: &'a str,
+    tenant: &'a str,
+    target: ModelId,
+    credential: Option<String>,
+    route: String,
+    created_at: String,
+    last_used_at: String,
+    expires_at: String,
+    turns: u64,
+    #[serde(with = "usd")]
+    cost_usd: NanoUsd,
+}
+
+fn session(row: &SessionRow) -> Option<SessionItem<'_>> {
     let pin: Pin = serde_json::from_str(&row.pin).ok()?;
     #[expect(
         clippy::cast_possible_truncation,
@@ -255,11 +278,18 @@ fn session(row: &SessionRow) -> Option<Value> {
         reason = "milliseconds that came from a u64 below 2^53"
     )]
     let expires_at = Millis(row.expires_at as u64);
-    Some(
-        json!({"session": row.name, "tenant": row.tenant, "target": pin.target, "credential": pin.credential, "route": pin.route,
-        "created_at": rfc3339(pin.created_at), "last_used_at": rfc3339(pin.last_used_at), "expires_at": rfc3339(expires_at),
-        "turns": pin.turns, "cost_usd": pin.cost.to_string()}),
-    )
+    Some(SessionItem {
+        session: &row.name,
+        tenant: &row.tenant,
+        target: pin.target,
+        credential: pin.credential,
+        route: pin.route,
+        created_at: rfc3339(pin.created_at),
+        last_used_at: rfc3339(pin.last_used_at),
+        expires_at: rfc3339(expires_at),
+        turns: pin.turns,
+        cost_usd: pin.cost,
+    })
 }
 
 /// `DELETE sessions/{id}`: the next turn is routed anew.
@@ -305,7 +335,11 @@ pub(super) async fn explain(admin: &Admin<'_>) -> Reply {
             let error = refusal(&refused, clock::now());
             reply::json(
                 200,
-                &json!({"refused": error.to_value(&admin.incoming.request_id), "status": error.status, "explanation": refused.explanation}),
+                &Preview {
+                    refused: error.object(&admin.incoming.request_id),
+                    status: error.status,
+                    explanation: &refused.explanation,
+                },
             )
         }
     }

@@ -9,10 +9,11 @@ use crate::edge::{clock, completions, finishing, isolate, ledger, listing};
 use crate::route::{Hints, Shape};
 use crate::run::fusion::machine::FusionInput;
 use crate::run::fusion::test_prompt::{TestPrompt, TestPromptInput};
+use crate::wire::json::RawJson;
 use crate::wire::{ApiError, Call, Limits, chat};
 use bytes::Bytes;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
 use std::sync::Arc;
 
 /// Characters of a test prompt.
@@ -25,7 +26,7 @@ struct Asked {
     #[serde(default)]
     policy: Option<String>,
     #[serde(default)]
-    draft: Option<Value>,
+    draft: Option<RawJson>,
     #[serde(default)]
     baseline: bool,
 }

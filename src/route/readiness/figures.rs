@@ -2,7 +2,6 @@
 
 use crate::catalog::{FusionProfile, Model, ModelId, NanoUsd};
 use crate::route::executable::World;
-use crate::route::explanation::usd;
 use crate::route::fusion_slots::{PricedSlot, priced_slots};
 use crate::route::plan::Stage;
 use serde::Serialize;
@@ -16,9 +15,11 @@ pub struct Figures {
     /// Calls of one request, at most.
     pub calls_max: usize,
     /// What a request of about 1,000 tokens reserves; null when a model is unpriced.
-    pub reserve_usd: Option<String>,
+    #[serde(with = "crate::catalog::money::optional_usd")]
+    pub reserve_usd: Option<NanoUsd>,
     /// What it usually costs.
-    pub typical_cost_usd: Option<String>,
+    #[serde(with = "crate::catalog::money::optional_usd")]
+    pub typical_cost_usd: Option<NanoUsd>,
     /// How long it usually takes.
     pub typical_ms: Option<u64>,
     /// Usual cost divided by that of the synthesizer alone.
@@ -33,7 +34,8 @@ pub struct Figures {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Alone {
     /// What it reserves.
-    pub reserve_usd: Option<String>,
+    #[serde(with = "crate::catalog::money::optional_usd")]
+    pub reserve_usd: Option<NanoUsd>,
     /// How long it usually takes.
     pub typical_ms: Option<u64>,
 }
@@ -60,13 +62,13 @@ pub(super) fn figures(profile: &FusionProfile, world: &World) -> Figures {
     let alone_ms = longest(Stage::Synthesizer);
     Figures {
         calls_max: slots.len(),
-        reserve_usd: sum(|slot| slot.reserve).map(usd),
-        typical_cost_usd: typical.map(usd),
+        reserve_usd: sum(|slot| slot.reserve),
+        typical_cost_usd: typical,
         typical_ms,
         cost_multiple: ratio(typical.map(|cost| cost.0), alone.typical.map(|cost| cost.0)),
         time_multiple: ratio(typical_ms, alone_ms),
         synthesizer_alone: Alone {
-            reserve_usd: alone.reserve.map(usd),
+            reserve_usd: alone.reserve,
             typical_ms: alone_ms,
         },
     }

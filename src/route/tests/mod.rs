@@ -7,3 +7,4 @@ mod preferences;
 mod provider_spend;
 mod readiness;
 mod support;
+mod tool_loops;

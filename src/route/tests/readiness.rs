@@ -157,7 +157,7 @@ fn the_shape_is_what_the_page_reads() {
     assert_eq!(json["policies"][0]["calls"][0]["stage"], "adviser");
     assert_eq!(json["policies"][0]["calls"][0]["state"], "verified");
     assert_eq!(json["policies"][0]["calls"][1]["reason"]["fix"]["kind"], "verify");
-    assert!(json["figures"]["reserve_usd"].is_string());
+    assert!(json["figures"]["reserve_usd"].is_number());
     assert!(json["figures"]["synthesizer_alone"]["typical_ms"].is_null());
 }
 

@@ -93,7 +93,20 @@ impl Run {
             ),
             Exhausted::Upstream => ("upstream_error", "The upstream failed to answer; try again."),
         };
-        let error = ApiError::new(code, message);
+        // What left other models out is told, or the caller would look for a fallback that did not work.
+        let keeps = self
+            .input
+            .chain
+            .tool_loop
+            .as_ref()
+            .filter(|tool_loop| !tool_loop.may_swap);
+        let error = match keeps {
+            Some(tool_loop) => ApiError::new(
+                code,
+                format!("{message} The route keeps this tool loop with {}.", tool_loop.model.id),
+            ),
+            None => ApiError::new(code, message),
+        };
         if matches!(error.status, 429 | 503) {
             error.after(self.next_at(now, health).map_or(Millis(1_000), |at| at.since(now)))
         } else {

@@ -1,7 +1,7 @@
 //! Starts the second call of a hedge.
 
 use super::Run;
-use super::candidate::Lane;
+use super::candidate::{Candidate, Lane};
 use super::deliver::Form;
 use super::launch::Reason;
 use crate::route::health::{Gate, Health};
@@ -36,9 +36,18 @@ impl Run {
             return;
         };
         let host = first.host.clone();
+        // A slow model is no reason to swap it inside a tool loop.
+        let stays = |candidate: &Candidate| {
+            let tool_loop = self.input.chain.tool_loop.as_ref();
+            tool_loop.is_none_or(|tool_loop| tool_loop.stays_at(&candidate.target.model))
+        };
         let other = (0..self.candidates.len()).find(|index| {
             let fresh = self.candidates.get(*index).is_some_and(|candidate| {
-                candidate.lane == Lane::Main && !candidate.tried && !candidate.left && candidate.host != host
+                candidate.lane == Lane::Main
+                    && !candidate.tried
+                    && !candidate.left
+                    && candidate.host != host
+                    && stays(candidate)
             });
             fresh && self.is_untroubled(*index, now, health)
         });

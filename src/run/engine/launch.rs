@@ -327,6 +327,12 @@ impl Run {
             last_resort,
             recovery: reason.continues.is_some(),
             state_left_out: built.state_left_out,
+            model_swapped: self
+                .input
+                .chain
+                .tool_loop
+                .as_ref()
+                .is_some_and(|tool_loop| !tool_loop.stays_at(&candidate.target.model)),
             tier: candidate
                 .nominal_tier
                 .or_else(|| candidate.variant().map(|tier| tier.max_input)),

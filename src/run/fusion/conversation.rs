@@ -148,7 +148,7 @@ fn piece<'c>(call: &'c Call, part: &'c Part) -> Cow<'c, str> {
         PartKind::Image => Cow::Borrowed("[image omitted]"),
         PartKind::Audio => Cow::Borrowed("[audio omitted]"),
         PartKind::File => Cow::Borrowed("[file omitted]"),
-        PartKind::Unknown => Cow::Borrowed(""),
+        PartKind::ToolResult | PartKind::Unknown => Cow::Borrowed(""),
     }
 }
 

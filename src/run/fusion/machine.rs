@@ -139,9 +139,17 @@ impl Fusion {
         self.phase == Phase::Over
     }
 
-    /// True when advice was wanted and none came, or a draft answered in the synthesizer's place.
-    pub fn is_degraded(&self) -> bool {
-        self.drafted || (self.wanted_advice() && self.proposals.is_empty())
+    /// True when the synthesizer got fewer drafts than the profile asks of the advisers that may be called: its quorum, else all of
+    /// them. Advisers that policy, health or budget left out are told by the plan; only when nobody was left does their lack count.
+    fn lacks_advice(&self) -> bool {
+        let called = self.input.plan.advisers.len();
+        let quorum = self
+            .input
+            .plan
+            .profile
+            .quorum
+            .map_or(called, |quorum| chars(quorum.into()));
+        self.wanted_advice() && self.proposals.len() < quorum.min(called).max(1)
     }
 
     fn profile(&self) -> Arc<FusionProfile> {
@@ -496,5 +504,11 @@ impl Machine for Fusion {
 
     fn stages(&self) -> Vec<StageReport<'_>> {
         self.parts.called().map(Part::stage).collect()
+    }
+
+    fn degraded(&self) -> bool {
+        let cut = self.report.recovery.is_some() || self.report.outcome == Outcome::FailedInStream;
+        // A draft in the synthesizer's place, or less advice than asked for.
+        cut || self.drafted || self.lacks_advice()
     }
 }

@@ -298,7 +298,8 @@ impl Output {
 
 impl Total {
     fn json(&self) -> String {
-        let cost = self.cost.map_or(Value::Null, |cost| Value::from(cost.to_string()));
+        // A price that nobody knows is null.
+        let cost = self.cost.map_or_else(|| "null".to_owned(), |cost| cost.to_string());
         format!(
             "{{\"usage_total\":{},\"calls\":{},\"cost_usd\":{cost}}}",
             chat_encode::usage_json(&self.usage),

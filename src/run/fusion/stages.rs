@@ -150,6 +150,7 @@ fn single(like: &Chain, target: Target, body: Bytes) -> Option<(Chain, Arc<Call>
         content_policy_targets: Vec::new(),
         skipped: Vec::new(),
         pinned_credential: None,
+        tool_loop: None,
         trim: false,
         estimated_input_tokens: estimate(&call.size).typical,
         ..like.clone()

@@ -1,18 +1,21 @@
 //! A test prompt: a fusion as a stream of `TestEvent`s (docs/admin-api.md) for the person who tries a profile, optionally with the
 //! synthesizer alone beside it. The events carry drafts and answers; they go to that person only.
 
+use super::judge::Notes;
 use super::machine::{Fusion, FusionInput};
 use super::part::Part;
 use super::progress::{self, Progress, Slot};
 use super::stages;
-use crate::catalog::NanoUsd;
+use crate::catalog::money::optional_usd;
+use crate::catalog::{ModelId, NanoUsd};
 use crate::route::Stage;
 use crate::route::health::Health;
 use crate::run::machine::{Action, Event, Machine, ResponseHead, StageReport};
 use crate::run::report::{Outcome, Report};
+use crate::wire::json::RawJson;
 use crate::wire::{Millis, Usage, chat_encode};
 use bytes::Bytes;
-use serde_json::{Value, json};
+use serde::Serialize;
 use std::collections::VecDeque;
 
 /// Silence after which a comment keeps the stream alive.
@@ -46,6 +49,70 @@ pub struct TestPrompt {
     report: Report,
 }
 
+/// One event of the stream (docs/admin-api.md `TestEvent`). Written from the types: a tree of JSON would read money as floats.
+#[derive(Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+enum TestEvent<'a> {
+    Estimate {
+        calls: usize,
+        #[serde(with = "optional_usd")]
+        reserve_usd: Option<NanoUsd>,
+    },
+    Call {
+        call: usize,
+        slot: String,
+        stage: Stage,
+        model: &'a ModelId,
+        at_ms: u64,
+    },
+    FirstToken {
+        call: usize,
+        at_ms: u64,
+    },
+    Text {
+        call: usize,
+        text: &'a str,
+    },
+    End {
+        call: usize,
+        at_ms: u64,
+        ok: bool,
+        usage: Option<Counts>,
+        #[serde(with = "optional_usd")]
+        cost_usd: Option<NanoUsd>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        class: Option<&'static str>,
+    },
+    Notes {
+        notes: &'a Notes,
+    },
+    Injected {
+        message: &'a str,
+    },
+    Result {
+        at_ms: u64,
+        #[serde(with = "optional_usd")]
+        cost_usd: Option<NanoUsd>,
+        calls: usize,
+        degraded: bool,
+        request_id: String,
+    },
+    Error {
+        code: String,
+        message: &'static str,
+    },
+}
+
+/// Tokens of one call.
+#[derive(Serialize)]
+#[expect(clippy::struct_field_names, reason = "names of the JSON")]
+struct Counts {
+    input_tokens: u64,
+    output_tokens: u64,
+    cached_tokens: u64,
+    reasoning_tokens: u64,
+}
+
 impl TestPrompt {
     /// Begins: the stream's head, the estimate, and the first calls.
     pub fn new(input: TestPromptInput, now: Millis, health: &mut Health) -> Self {
@@ -55,7 +122,10 @@ impl TestPrompt {
         };
         let plan = &fusion.plan;
         let calls = plan.advisers.len() + usize::from(plan.judge.is_some()) + 1 + usize::from(input.baseline);
-        let estimate = json!({"type": "estimate", "calls": calls, "reserve_usd": usd(input.reserved)});
+        let estimate = TestEvent::Estimate {
+            calls,
+            reserve_usd: input.reserved,
+        };
         let head = ResponseHead {
             status: 200,
             headers: vec![
@@ -103,7 +173,7 @@ impl TestPrompt {
             part.observe(true, ended, self.began, now, &mut steps);
         }
         for step in steps {
-            let event = self.event(step);
+            let event = self.event(&step);
             self.emit(&event, now);
         }
         if self.fusion.is_over() {
@@ -145,20 +215,18 @@ impl TestPrompt {
     }
 
     /// What the fusion took, the synthesizer alone not counted.
-    fn result(&self) -> Value {
+    fn result(&self) -> TestEvent<'static> {
         let stages = self.fusion.stages();
-        let cost = progress::sum(stages.iter().map(|stage| stage.report)).1;
-        json!({
-            "type": "result",
-            "at_ms": self.fusion_over.unwrap_or(self.began).since(self.began).0,
-            "cost_usd": usd(cost),
-            "calls": stages.len(),
-            "degraded": self.fusion.is_degraded(),
-            "request_id": self.request_id,
-        })
+        TestEvent::Result {
+            at_ms: self.fusion_over.unwrap_or(self.began).since(self.began).0,
+            cost_usd: progress::sum(stages.iter().map(|stage| stage.report)).1,
+            calls: stages.len(),
+            degraded: self.fusion.degraded(),
+            request_id: self.request_id.clone(),
+        }
     }
 
-    fn error(&self, code: &str) -> Value {
+    fn error(&self, code: &str) -> TestEvent<'static> {
         let called = self
             .fusion
             .stages()
@@ -169,24 +237,36 @@ impl TestPrompt {
         } else {
             "No adviser answered, and the profile wants that to be an error; their calls say why."
         };
-        json!({"type": "error", "code": code, "message": message})
+        TestEvent::Error {
+            code: code.to_owned(),
+            message,
+        }
     }
 
-    fn event(&mut self, step: Progress) -> Value {
+    fn event<'s>(&mut self, step: &'s Progress) -> TestEvent<'s> {
         match step {
             Progress::Called { slot, model, at } => {
                 let call = self.calls.len();
-                self.calls.push(slot);
-                let stage = match slot.stage {
-                    Stage::Answer => Stage::Synthesizer,
-                    stage => stage,
-                };
-                json!({"type": "call", "call": call, "slot": slot.name(), "stage": stage, "model": model.as_str(), "at_ms": at.0})
+                self.calls.push(*slot);
+                TestEvent::Call {
+                    call,
+                    slot: slot.name(),
+                    stage: match slot.stage {
+                        Stage::Answer => Stage::Synthesizer,
+                        stage => stage,
+                    },
+                    model,
+                    at_ms: at.0,
+                }
             }
-            Progress::FirstToken { slot, at } => {
-                json!({"type": "first_token", "call": self.number(slot), "at_ms": at.0})
-            }
-            Progress::Text { slot, text } => json!({"type": "text", "call": self.number(slot), "text": text}),
+            Progress::FirstToken { slot, at } => TestEvent::FirstToken {
+                call: self.number(*slot),
+                at_ms: at.0,
+            },
+            Progress::Text { slot, text } => TestEvent::Text {
+                call: self.number(*slot),
+                text,
+            },
             Progress::Ended {
                 slot,
                 at,
@@ -194,18 +274,16 @@ impl TestPrompt {
                 usage,
                 cost,
                 class,
-            } => {
-                let mut event = json!({
-                    "type": "end", "call": self.number(slot), "at_ms": at.0, "ok": ok,
-                    "usage": usage.as_ref().map(counts), "cost_usd": usd(cost),
-                });
-                if let (Some(class), Some(event)) = (class, event.as_object_mut()) {
-                    event.insert("class".to_owned(), class.into());
-                }
-                event
-            }
-            Progress::Notes(notes) => json!({"type": "notes", "notes": notes}),
-            Progress::Injected(message) => json!({"type": "injected", "message": message}),
+            } => TestEvent::End {
+                call: self.number(*slot),
+                at_ms: at.0,
+                ok: *ok,
+                usage: usage.as_ref().map(Counts::of),
+                cost_usd: *cost,
+                class: *class,
+            },
+            Progress::Notes(notes) => TestEvent::Notes { notes },
+            Progress::Injected(message) => TestEvent::Injected { message },
         }
     }
 
@@ -214,9 +292,10 @@ impl TestPrompt {
         self.calls.iter().rposition(|known| *known == slot).unwrap_or_default()
     }
 
-    fn emit(&mut self, event: &Value, now: Millis) {
+    fn emit(&mut self, event: &TestEvent<'_>, now: Millis) {
+        let event = RawJson::of(event);
         self.actions
-            .push_back(Action::Emit(chat_encode::event(event.to_string().as_bytes())));
+            .push_back(Action::Emit(chat_encode::event(event.text().as_bytes())));
         self.ping_at = now.plus(PING_AFTER);
     }
 }
@@ -252,6 +331,10 @@ impl Machine for TestPrompt {
         &self.report
     }
 
+    fn degraded(&self) -> bool {
+        self.fusion.degraded()
+    }
+
     fn stages(&self) -> Vec<StageReport<'_>> {
         let mut stages = self.fusion.stages();
         stages.extend(self.baseline.as_ref().map(Part::stage));
@@ -259,15 +342,41 @@ impl Machine for TestPrompt {
     }
 }
 
-fn usd(amount: Option<NanoUsd>) -> Value {
-    amount.map_or(Value::Null, |amount| amount.to_string().into())
+impl Counts {
+    fn of(usage: &Usage) -> Self {
+        Self {
+            input_tokens: usage.input_tokens,
+            output_tokens: usage.output_tokens,
+            cached_tokens: usage.cached_tokens,
+            reasoning_tokens: usage.reasoning_tokens,
+        }
+    }
 }
 
-fn counts(usage: &Usage) -> Value {
-    json!({
-        "input_tokens": usage.input_tokens,
-        "output_tokens": usage.output_tokens,
-        "cached_tokens": usage.cached_tokens,
-        "reasoning_tokens": usage.reasoning_tokens,
-    })
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn events_write_money_as_numbers_with_all_digits() {
+        let check = |event: &TestEvent<'_>, expected: &str| assert_eq!(RawJson::of(event).text(), expected);
+        check(
+            &TestEvent::Estimate {
+                calls: 2,
+                reserve_usd: Some(NanoUsd(9_007_199_254_740_993)),
+            },
+            r#"{"type":"estimate","calls":2,"reserve_usd":9007199.254740993}"#,
+        );
+        check(
+            &TestEvent::End {
+                call: 0,
+                at_ms: 1,
+                ok: false,
+                usage: None,
+                cost_usd: None,
+                class: Some("timeout"),
+            },
+            r#"{"type":"end","call":0,"at_ms":1,"ok":false,"usage":null,"cost_usd":null,"class":"timeout"}"#,
+        );
+    }
 }

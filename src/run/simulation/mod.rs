@@ -4,6 +4,7 @@
 mod acts;
 mod connections;
 mod crossing;
+mod degraded;
 mod fusion;
 mod fuzz;
 mod hedges;
@@ -18,4 +19,5 @@ mod story;
 mod tiers;
 mod timers;
 mod told;
+mod tool_loops;
 mod world;

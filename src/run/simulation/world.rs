@@ -211,6 +211,7 @@ impl World {
             estimated_input_tokens: self.estimated,
             pinned_credential: None,
             issuer: None,
+            tool_loop: None,
             skipped: Vec::new(),
         };
         (self.chain)(&mut chain);

@@ -5,10 +5,12 @@
 
 mod cursor;
 mod edit;
+mod raw;
 mod read;
 
 pub use cursor::{Cursor, JsonError, Kind, MAX_DEPTH, Text};
 pub use edit::{Edit, Splice, apply, object_splices, rewrite};
+pub use raw::RawJson;
 pub use read::{decode, number_u64, quote, write_quoted};
 
 use super::call::Field;

@@ -1,8 +1,8 @@
 /** Shapes that several endpoints share. Contract: docs/admin-api.md. */
 import * as v from 'valibot'
 
-/** Decimal dollars, as text (exact on the wire) or number; a number inside the page. */
-export const Usd = v.pipe(v.union([v.string(), v.number()]), v.transform(Number), v.finite())
+/** Dollars: a JSON number, exact to nine places on the wire. */
+export const Usd = v.pipe(v.number(), v.finite())
 /** RFC 3339, UTC. */
 export const Time = v.pipe(v.string(), v.isoTimestamp())
 export const maybe = <S extends v.GenericSchema>(schema: S) => v.nullish(schema)

@@ -1,6 +1,6 @@
 /** Catalog documents. Loose: what this page does not know about must survive an edit. */
 import * as v from 'valibot'
-import { maybe, page, stored } from './common.ts'
+import { maybe, page, stored, Usd } from './common.ts'
 
 export const Provider = v.looseObject({
   id: v.string(),
@@ -69,7 +69,7 @@ const Allow = v.looseObject({
 })
 export const PolicyBudget = v.looseObject({
   window: v.picklist(['day', 'week', 'month', 'total']),
-  limit_usd: v.union([v.number(), v.string()]),
+  limit_usd: Usd,
   scope: maybe(v.picklist(['policy', 'key'])),
   hard: maybe(v.boolean()),
 })

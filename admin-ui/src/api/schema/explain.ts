@@ -1,6 +1,9 @@
 /** The Explanation of a routing decision. Read leniently: a stored one may be of an older build. */
 import * as v from 'valibot'
-import { Fix, maybe, Usd } from './common.ts'
+import { Fix, maybe } from './common.ts'
+
+/** Dollars; explanations stored by older builds have them as text. */
+const StoredUsd = v.pipe(v.union([v.number(), v.string()]), v.transform(Number), v.finite())
 
 const Contribution = v.object({
   signal: v.string(),
@@ -18,7 +21,7 @@ export const Candidate = v.object({
   class: maybe(v.string()),
   notes: maybe(v.array(v.string())),
   context_window: maybe(v.number()),
-  worst_cost_usd: maybe(Usd),
+  worst_cost_usd: maybe(StoredUsd),
   score: maybe(v.number()),
   terms: maybe(v.array(v.object({ name: v.string(), value: v.number(), text: maybe(v.string()) }))),
   excluded: maybe(v.object({ gate: v.string(), code: maybe(v.string()), text: v.string(), fix: maybe(Fix) })),
@@ -40,14 +43,15 @@ export const Explanation = v.object({
   pipeline: maybe(v.array(v.object({ step: v.string(), count: maybe(v.number()), text: maybe(v.string()) }))),
   candidates: maybe(v.array(Candidate)),
   pin: maybe(v.object({ state: v.string(), target: maybe(v.string()), text: maybe(v.string()) })),
+  tool_loop: maybe(v.object({ model: v.string(), known_by: v.string(), rule: v.string(), text: v.string() })),
   fallbacks: maybe(v.array(v.string())),
   context_fallbacks: maybe(v.array(v.string())),
   content_policy_fallbacks: maybe(v.array(v.string())),
   catalog_revision: maybe(v.number()),
   truncated: maybe(v.boolean()),
-  expected_cost_usd: maybe(Usd),
-  worst_cost_usd: maybe(Usd),
-  budget_remaining_usd: maybe(Usd),
+  expected_cost_usd: maybe(StoredUsd),
+  worst_cost_usd: maybe(StoredUsd),
+  budget_remaining_usd: maybe(StoredUsd),
 })
 export type Explanation = v.InferOutput<typeof Explanation>
 

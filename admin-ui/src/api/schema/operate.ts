@@ -120,6 +120,8 @@ export const Span = v.object({
   class: maybe(v.string()),
   action: maybe(v.string()),
   cooldown_ms: maybe(v.number()),
+  state_left_out: maybe(v.boolean()),
+  model_swapped: maybe(v.boolean()),
   usage: maybe(Usage),
   cost_usd: maybe(Usd),
 })

@@ -143,6 +143,7 @@ function factsOf(explanation: Explanation): Fact[] {
   if (pin && (pin.state !== 'none' || pin.target)) {
     facts.push(['Session pin', `${sentence(pin.state)}. ${[pin.text, pin.target].filter(Boolean).join(' ')}`])
   }
+  if (explanation.tool_loop) facts.push(['Tool loop', explanation.tool_loop.text])
   if (mix) {
     const parts = Object.entries(mix).filter(([, share]) => share > 0)
     facts.push([

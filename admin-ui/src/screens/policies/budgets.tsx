@@ -45,7 +45,7 @@ export function Budgets({
             unit="USD"
             min={0}
             integer={false}
-            value={Number(budget.limit_usd)}
+            value={budget.limit_usd}
             readOnly={readOnly}
             onChange={limit => edit(index, { limit_usd: limit ?? 0 })}
           />

@@ -277,7 +277,7 @@ export function PolicyEditor({ stored, keys, staged, onSaved, onDeleted }: Edito
               {shown.gained.length + shown.lost.length === 0 && <li>The models stay the same.</li>}
               {(draft.budgets ?? []).map(budget => (
                 <li key={`${budget.window} ${budget.scope}`}>
-                  {budget.scope === 'key' ? 'Each key' : 'All keys together'}: {money(Number(budget.limit_usd))} a{' '}
+                  {budget.scope === 'key' ? 'Each key' : 'All keys together'}: {money(budget.limit_usd)} a{' '}
                   {budget.window === 'total' ? 'lifetime' : budget.window}
                   {budget.hard === false && ', soft'}.
                 </li>

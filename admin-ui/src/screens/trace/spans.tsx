@@ -102,6 +102,8 @@ export function SpanDetail({ span, onClose }: { span: Span; onClose: () => void 
     ['Class', span.class ? spaced(span.class) : null],
     ['Then', span.action ? spaced(span.action) : null],
     ['Cooldown set', span.cooldown_ms == null ? null : duration(span.cooldown_ms)],
+    ['Tool loop', span.model_swapped ? 'went on with the calls of another model' : null],
+    ['Thoughts', span.state_left_out ? 'those of another provider were left out' : null],
     [
       'Tokens',
       span.usage

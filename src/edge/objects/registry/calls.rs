@@ -7,6 +7,7 @@ use crate::catalog::document::{Collection, DocumentName};
 use crate::catalog::registry::draft::{Draft, profile_name};
 use crate::catalog::registry::list::PageQuery;
 use crate::catalog::registry::{AuditRow, Author, Change, Condition, Difference, RegistryError, Sealed};
+use crate::wire::json::RawJson;
 use crate::wire::time::rfc3339;
 use crate::wire::{ApiError, Millis};
 use serde::{Deserialize, Serialize};
@@ -91,7 +92,7 @@ pub(in crate::edge) struct SealedInfo {
 /// What a write answers: the stored document, and the snapshot for the isolate that served it.
 #[derive(Serialize, Deserialize)]
 pub(in crate::edge) struct Applied {
-    pub(in crate::edge) answer: Value,
+    pub(in crate::edge) answer: RawJson,
     pub(in crate::edge) created: bool,
     pub(in crate::edge) snapshot: String,
 }
@@ -99,7 +100,7 @@ pub(in crate::edge) struct Applied {
 /// A page.
 #[derive(Serialize, Deserialize)]
 pub(in crate::edge) struct Listed {
-    pub(in crate::edge) items: Vec<Value>,
+    pub(in crate::edge) items: Vec<RawJson>,
     pub(in crate::edge) next: Option<String>,
 }
 
@@ -120,8 +121,8 @@ impl Registry {
             "/documents/get" => {
                 let name: DocumentName = asked(body)?;
                 match self.with_documents(|documents| documents.stored(&name)) {
-                    Value::Null => Err(RegistryError::NotFound { name }.into()),
-                    stored => said(&stored),
+                    None => Err(RegistryError::NotFound { name }.into()),
+                    Some(stored) => said(&stored),
                 }
             }
             "/documents/put" => {
@@ -293,9 +294,9 @@ impl Registry {
         self.done(answer, created)
     }
 
-    fn done(&self, answer: Value, created: bool) -> Outcome {
+    fn done(&self, answer: impl Serialize, created: bool) -> Outcome {
         let applied = Applied {
-            answer,
+            answer: RawJson::of(&answer),
             created,
             snapshot: self.snapshot()?.to_json(),
         };
@@ -315,17 +316,30 @@ impl Registry {
         let items = rows
             .iter()
             .map(|row| {
-                let document: Value = row
-                    .json
-                    .as_deref()
-                    .and_then(|json| serde_json::from_str(json).ok())
-                    .unwrap_or_default();
-                json!({"revision": row.revision, "at": rfc3339(row.at), "actor": row.actor, "note": row.note,
-                    "deleted": row.json.is_none(), "diff": row.diff, "document": document})
+                RawJson::of(&HistoryItem {
+                    revision: row.revision,
+                    at: rfc3339(row.at),
+                    actor: &row.actor,
+                    note: row.note.as_deref(),
+                    deleted: row.json.is_none(),
+                    diff: &row.diff,
+                    document: row.json.as_deref().map(RawJson::of_text),
+                })
             })
             .collect();
         said(&Listed { items, next })
     }
+}
+
+#[derive(Serialize)]
+struct HistoryItem<'a> {
+    revision: u64,
+    at: String,
+    actor: &'a str,
+    note: Option<&'a str>,
+    deleted: bool,
+    diff: &'a [Difference],
+    document: Option<RawJson>,
 }
 
 /// A full page may have a successor.
@@ -335,7 +349,9 @@ fn next_of(rows: usize, limit: u32, last: Option<u64>) -> Option<String> {
         .map(|last| last.to_string())
 }
 
-fn audit_item(id: u64, row: &AuditRow) -> Value {
-    json!({"id": id.to_string(), "at": rfc3339(row.at), "actor": row.actor, "action": row.action, "object": row.object,
-        "result": row.result, "revision": row.revision, "diff": row.diff, "request_id": row.request_id})
+fn audit_item(id: u64, row: &AuditRow) -> RawJson {
+    RawJson::of(
+        &json!({"id": id.to_string(), "at": rfc3339(row.at), "actor": row.actor, "action": row.action, "object": row.object,
+        "result": row.result, "revision": row.revision, "diff": row.diff, "request_id": row.request_id}),
+    )
 }

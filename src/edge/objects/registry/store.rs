@@ -5,6 +5,7 @@ use crate::catalog::document::DocumentName;
 use crate::catalog::registry::draft::Draft;
 use crate::catalog::registry::{AuditRow, Change, HistoryRow, Row, Sealed};
 use crate::wire::Millis;
+use crate::wire::json::RawJson;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use worker::{Result, SqlStorage, SqlStorageValue};
@@ -167,7 +168,7 @@ impl Store {
     }
 
     /// What may be shown of a pool's sealed credentials, as JSON.
-    pub(super) fn sealed_info(&self, pool: &str) -> Result<Vec<serde_json::Value>> {
+    pub(super) fn sealed_info(&self, pool: &str) -> Result<Vec<RawJson>> {
         self.all(
             "SELECT info AS row FROM sealed WHERE pool = ? ORDER BY label",
             vec![pool.into()],

@@ -50,7 +50,7 @@ fn advisers_draft_side_by_side_and_the_synthesizer_answers() {
             (told.story.report.outcome, told.story.report.status),
             (Outcome::Answered, 200)
         );
-        assert!(!told.fusion.is_degraded());
+        assert!(!told.fusion.degraded());
         told.assert_closed();
     });
 }
@@ -114,7 +114,7 @@ fn without_any_draft_the_callers_own_bytes_go_out() {
             told.story.assert_answer(&text(5));
             assert_eq!(told.fusion_header(), ["aggregator-only", "0", "3"]);
             assert_eq!(told.body("s"), panel.directly().bodies[0], "as a direct call");
-            assert!(told.fusion.is_degraded());
+            assert!(told.fusion.degraded());
             told.assert_closed();
         });
     }

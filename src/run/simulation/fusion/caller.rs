@@ -113,7 +113,7 @@ fn the_best_draft_answers_for_a_dead_synthesizer() {
                 (told.story.report.outcome, told.story.report.status),
                 (Outcome::Answered, 200)
             );
-            assert!(told.fusion.is_degraded());
+            assert!(told.fusion.degraded());
             told.assert_closed();
         }
     }

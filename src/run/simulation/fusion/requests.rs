@@ -1,7 +1,7 @@
 //! What reaches the synthesizer and the advisers: the caller's own bytes, one message of drafts, and nothing that a draft could order.
 
 use super::both;
-use crate::run::machine::CallId;
+use crate::run::machine::{CallId, Machine as _};
 use crate::run::simulation::acts::{Act, Answer, answer, error, ok, text};
 use crate::run::simulation::panel::{Panel, Told, says};
 use serde_json::json;
@@ -42,7 +42,7 @@ fn an_agents_tool_loop_costs_one_adviser_round() {
         if turn > 0 {
             assert_eq!(told.body("s"), panel.directly().bodies[0]);
             assert_eq!(told.fusion_header(), ["aggregator-only", "0", "0"]);
-            assert!(!told.fusion.is_degraded());
+            assert!(!told.fusion.degraded());
         }
         let call = json!({"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}});
         messages.push(json!({"role": "assistant", "content": null, "tool_calls": [call]}));

@@ -303,3 +303,39 @@ proptest! {
         prop_assert_eq!(sent, expected);
     }
 }
+
+#[test]
+fn a_tool_loop_is_seen_by_its_last_messages() {
+    let ask = json!({"role": "user", "content": "hi"});
+    let says = json!({"role": "assistant", "content": "hello"});
+    let calls = json!({"role": "assistant", "content": null, "tool_calls": [{"id": "1", "function": {"name": "f", "arguments": "{}"}}]});
+    let result = json!({"role": "tool", "tool_call_id": "1", "content": "ok"});
+    let older = json!({"role": "function", "name": "f", "content": "ok"});
+    let uses = json!({"role": "assistant", "content": [{"type": "tool_use", "id": "1", "name": "f", "input": {}}]});
+    let block = json!({"role": "user", "content": [{"type": "tool_result", "tool_use_id": "1", "content": "ok"}]});
+    let block_and_more = json!({"role": "user", "content": [{"type": "tool_result", "tool_use_id": "1", "content": "ok"}, {"type": "text", "text": "go on"}]});
+    // (messages, inside a tool loop, no user has spoken since the last answer)
+    for (messages, in_loop, continues) in [
+        (vec![&ask], false, false),
+        (vec![&ask, &says], false, true),
+        (vec![&ask, &says, &ask], false, false),
+        (vec![&ask, &calls], false, true),
+        (vec![&ask, &calls, &result], true, true),
+        (vec![&ask, &calls, &result, &result], true, true),
+        (vec![&ask, &calls, &result, &calls, &result], true, true),
+        (vec![&ask, &calls, &result, &says], false, true),
+        (vec![&ask, &calls, &result, &says, &ask], false, false),
+        (vec![&ask, &calls, &result, &ask], false, false),
+        (vec![&ask, &calls, &older], true, true),
+        (vec![&ask, &uses, &block], true, true),
+        (vec![&ask, &uses, &block_and_more], true, true),
+        // Results of nobody's calls.
+        (vec![&ask, &result], false, true),
+        (vec![&result], false, true),
+        (vec![&block], false, false),
+    ] {
+        let call = call(&json!({ "messages": messages }));
+        assert_eq!(call.conversation.in_tool_loop(), in_loop, "{messages:?}");
+        assert_eq!(call.continues_tool_loop, continues, "{messages:?}");
+    }
+}
