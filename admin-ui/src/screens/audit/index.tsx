@@ -12,9 +12,11 @@ import { Chip } from '../../ui/chip.tsx'
 import { Dialog } from '../../ui/dialog.tsx'
 import { Diff } from '../../ui/diff.tsx'
 import { download } from '../../ui/download.ts'
-import { Page, Panel } from '../../ui/panel.tsx'
+import { EmptyFiltered, Loaded } from '../../ui/loaded.tsx'
+import { Page } from '../../ui/page.tsx'
+import { Panel } from '../../ui/panel.tsx'
 import { SearchBox } from '../../ui/search.tsx'
-import { Empty, EmptyFiltered, Loaded } from '../../ui/states.tsx'
+import { Empty } from '../../ui/states.tsx'
 import { Table } from '../../ui/table.tsx'
 
 export default function Audit(): JSX.Element {

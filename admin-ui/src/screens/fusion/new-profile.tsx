@@ -7,7 +7,7 @@ import type { FusionProfile } from '../../api/schema/documents.ts'
 import { Button } from '../../ui/button.tsx'
 import { Dialog } from '../../ui/dialog.tsx'
 import { TextInput } from '../../ui/field.tsx'
-import { ErrorBox } from '../../ui/states.tsx'
+import { ErrorBox } from '../../ui/loaded.tsx'
 
 export function NewProfile({
   from,

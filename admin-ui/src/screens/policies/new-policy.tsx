@@ -6,7 +6,7 @@ import { saveDocument } from '../../api/documents.ts'
 import { Button } from '../../ui/button.tsx'
 import { Dialog } from '../../ui/dialog.tsx'
 import { TextInput } from '../../ui/field.tsx'
-import { ErrorBox } from '../../ui/states.tsx'
+import { ErrorBox } from '../../ui/loaded.tsx'
 import { toast } from '../../ui/toast.tsx'
 
 export function NewPolicy({

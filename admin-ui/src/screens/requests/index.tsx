@@ -10,11 +10,14 @@ import { useShortcuts } from '../../lib/shortcuts.ts'
 import { middle, segment, spaced } from '../../lib/text.ts'
 import { adminUrl, queryText, useQuery } from '../../lib/url.ts'
 import { Button } from '../../ui/button.tsx'
+import { Code } from '../../ui/code.tsx'
 import { csv, download } from '../../ui/download.ts'
-import { Figures, Page, Panel } from '../../ui/panel.tsx'
+import { EmptyFiltered, Loaded } from '../../ui/loaded.tsx'
+import { Page } from '../../ui/page.tsx'
+import { Figures, Panel } from '../../ui/panel.tsx'
 import { SearchBox } from '../../ui/search.tsx'
 import { Select } from '../../ui/select.tsx'
-import { Empty, EmptyFiltered, Loaded } from '../../ui/states.tsx'
+import { Empty } from '../../ui/states.tsx'
 import { Table } from '../../ui/table.tsx'
 import { Attempts, Status } from '../shared/request-cells.tsx'
 import { useStartModel } from '../shared/start-model.ts'
@@ -194,7 +197,7 @@ export default function Requests(): JSX.Element {
                   onClear={clear}
                 />
               ) : (
-                <Empty title="No request yet" command={snippet(model)}>
+                <Empty title="No request yet" action={<Code text={snippet(model)} />}>
                   Each call to the router appears here a moment after it ended.
                 </Empty>
               )}

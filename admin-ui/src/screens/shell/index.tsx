@@ -9,12 +9,12 @@ import { modifier, useShortcuts } from '../../lib/shortcuts.ts'
 import { details, type Screen, screens } from '../../routes.tsx'
 import { LinkButton } from '../../ui/button.tsx'
 import { Icon } from '../../ui/icon.tsx'
-import { Page } from '../../ui/panel.tsx'
+import { Page } from '../../ui/page.tsx'
 import { Empty, Skeleton } from '../../ui/states.tsx'
 import { ToastRegion } from '../../ui/toast.tsx'
 import { Account } from './account.tsx'
-import { NewVersion } from './new-version.tsx'
 
+const NewVersion = lazy(() => import('./new-version.tsx'))
 const Palette = lazy(() => import('./palette.tsx'))
 const Shortcuts = lazy(() => import('./shortcuts-help.tsx'))
 
@@ -133,7 +133,9 @@ export default function Shell({ me }: { me: Me }): JSX.Element {
       </a>
       <Rail path={path} />
       <div class="main">
-        <NewVersion />
+        <ErrorBoundary>
+          <NewVersion />
+        </ErrorBoundary>
         <header class="topbar">
           <span class="topbar-name clip">{me.deployment}</span>
           <button

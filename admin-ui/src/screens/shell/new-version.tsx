@@ -15,7 +15,7 @@ async function buildTime(): Promise<string | null> {
   }
 }
 
-export function NewVersion(): JSX.Element | null {
+export default function NewVersion(): JSX.Element | null {
   const [changed, setChanged] = useState(false)
   useEffect(() => {
     let first: string | null = null
