@@ -5,7 +5,7 @@ const adminApi = process.env['ADMIN_API'] ?? 'http://127.0.0.1:4174'
 
 /** What nearly every screen needs and the frame does not. */
 const kit =
-  /src\/(ui\/(?!markdown-|page|states|button|icon|menu|toast|top-layer)|screens\/shared\/|screens\/shell\/new-version|api\/(?!client|session|schema\/session)|lib\/(?!shortcuts)|viz\/(scale|waterfall))/
+  /src\/(ui\/(?!markdown-|page|states|button|icon|menu|toast|top-layer)|screens\/shared\/|screens\/shell\/new-version|screens\/requests\/summary|api\/(?!client|session|schema\/session)|lib\/(?!shortcuts)|viz\/(scale|waterfall))/
 
 export default defineConfig({
   base: '/admin/',

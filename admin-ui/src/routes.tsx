@@ -17,6 +17,8 @@ export interface Screen {
   /** Further words the palette finds it by. */
   words: string
   component: ComponentType
+  /** Starts loading the screen's code. */
+  preload: () => void
 }
 
 type Load = () => Promise<{ default: ComponentType }>
@@ -37,6 +39,7 @@ const screen = (
   key,
   words,
   component: lazy(load) as ComponentType,
+  preload: () => void load().catch(() => {}),
   ...(needs ? { needs } : {}),
 })
 
@@ -141,7 +144,15 @@ export const screens: readonly Screen[] = [
   ),
 ]
 
+const trace: Load = () => import('./screens/trace/index.tsx')
+
 /** Addresses that no rail link names. */
 export const details: readonly { path: string; component: ComponentType }[] = [
-  { path: '/requests/:id', component: lazy(() => import('./screens/trace/index.tsx')) as ComponentType },
+  { path: '/requests/:id', component: lazy(trace) as ComponentType },
 ]
+
+/** Loads the code of the screen at this address while nobody knows yet who is signed in. */
+export function preloadScreen(address: string): void {
+  if (/^\/admin\/requests\/./.test(address)) void trace().catch(() => {})
+  else (screens.find(item => address === item.href || address.startsWith(`${item.href}/`)) ?? overview).preload()
+}
