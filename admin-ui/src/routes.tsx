@@ -43,7 +43,7 @@ const screen = (
   ...(needs ? { needs } : {}),
 })
 
-/** Operators and admins read everything; members read what is theirs. */
+/** Operators and admins read everything; members read what is theirs, and try requests as their own keys would. */
 const everything = 'audit.read'
 
 const overview = screen(
@@ -59,15 +59,7 @@ const overview = screen(
 export const screens: readonly Screen[] = [
   overview,
   screen('Operate', '/requests', 'Requests', 'r', 'trace log list', () => import('./screens/requests/index.tsx')),
-  screen(
-    'Operate',
-    '/playground',
-    'Playground',
-    'p',
-    'chat try send',
-    () => import('./screens/playground/index.tsx'),
-    everything,
-  ),
+  screen('Operate', '/playground', 'Playground', 'p', 'chat try send', () => import('./screens/playground/index.tsx')),
   screen(
     'Operate',
     '/inspect',
@@ -75,7 +67,6 @@ export const screens: readonly Screen[] = [
     'i',
     'explain why decision dry run',
     () => import('./screens/inspect/index.tsx'),
-    everything,
   ),
   screen(
     'Operate',

@@ -5,7 +5,7 @@ import * as v from 'valibot'
 import { describe, expect, it } from 'vitest'
 import type { FusionProfile, Policy } from '../api/schema/documents.ts'
 import { Readiness, TestEvent } from '../api/schema/fusion.ts'
-import { Keys } from '../api/schema/keys.ts'
+import { type Key, Keys } from '../api/schema/keys.ts'
 import {
   Candidates,
   Health,
@@ -30,6 +30,7 @@ import { baseUrl, discoverRequest, type Endpoint, missing, poolDocument, provide
 import { modelRows } from './models/models.tsx'
 import { providerState, quietProviders } from './models/providers.tsx'
 import { attention } from './overview/attention.tsx'
+import { callerKeys, forgetKey, giveKey } from './playground/caller.ts'
 import { foldChunk, noAnswer, requestOf, type Settings } from './playground/chat.ts'
 import { allows, effect, matchesPattern, parseList, stage } from './policies/patterns.ts'
 import { looksWrong } from './pools/credentials.tsx'
@@ -38,6 +39,7 @@ import { quantile, summary } from './requests/summary.ts'
 import { fixHref } from './shared/fix.tsx'
 import { handOver, takeOver } from './shared/hand-over.ts'
 import { startModel } from './shared/model-options.ts'
+import { memberPolicies } from './shared/policies.ts'
 import { snippet } from './shared/snippets.ts'
 import { found } from './shell/palette.tsx'
 import { calls, failure, waterfallRows } from './trace/rows.tsx'
@@ -605,4 +607,40 @@ describe('small things', () => {
     expect(found(entries, 'mint').map(entry => entry.text)).toEqual(['Keys'])
     expect(found(entries, '')).toHaveLength(2)
   })
+})
+
+describe('policies of a member', () => {
+  const key = (policy: string, fields: Partial<Key> = {}): Key => ({
+    kid: policy,
+    policy,
+    prefix: '',
+    created_at: '2026-11-01T00:00:00Z',
+    enabled: true,
+    ...fields,
+  })
+  it('are those left to members and those of live keys', () => {
+    const keys = [
+      key('default'),
+      key('made-for-me'),
+      key('gone', { revoked_at: '2026-11-02T00:00:00Z' }),
+      key('old', { expires_at: '2026-11-02T00:00:00Z' }),
+      key('off', { enabled: false }),
+    ]
+    expect(memberPolicies(['default', 'team'], keys, Date.parse('2026-11-20T00:00:00Z'))).toEqual([
+      'default',
+      'team',
+      'made-for-me',
+    ])
+  })
+})
+
+it.each([
+  ['clawrouter-live-abcd1234-0123456789abcdef01234567', true],
+  [' clawrouter-test-abcd-0123456789abcdef ', true],
+  ['clawrouter-live-abcd1234-short', false],
+  ['sk-123', false],
+])('takes %s as a key: %s', (text, expected) => {
+  expect(giveKey('team', text)).toBe(expected)
+  expect(callerKeys.value.some(item => item.policy === 'team')).toBe(expected)
+  forgetKey('team')
 })

@@ -3,7 +3,6 @@ import type { JSX } from 'preact'
 import { useRef, useState } from 'preact/hooks'
 import { useLocation } from 'preact-iso'
 import { ApiError } from '../../api/client.ts'
-import { listDocuments } from '../../api/documents.ts'
 import { explainRoute, listCandidates } from '../../api/operate.ts'
 import { useResource } from '../../api/resource.ts'
 import type { Explanation } from '../../api/schema/explain.ts'
@@ -11,6 +10,7 @@ import { duration } from '../../lib/format.ts'
 import { modifier } from '../../lib/shortcuts.ts'
 import { adminUrl, useQuery } from '../../lib/url.ts'
 import { Button } from '../../ui/button.tsx'
+import { Callout } from '../../ui/callout.tsx'
 import { Chip } from '../../ui/chip.tsx'
 import { Combobox } from '../../ui/combobox.tsx'
 import { TextInput } from '../../ui/field.tsx'
@@ -22,6 +22,7 @@ import { Empty } from '../../ui/states.tsx'
 import { playgroundOptions } from '../playground/settings-panel.tsx'
 import { handOver } from '../shared/hand-over.ts'
 import { startModel } from '../shared/model-options.ts'
+import { firstPolicy, usePolicies } from '../shared/policies.ts'
 import { ExplanationView } from './view.tsx'
 
 const sample = 'Summarise this changelog in three bullets for customers.'
@@ -45,15 +46,15 @@ export default function Inspect(): JSX.Element {
   const query = useQuery()
   const { route } = useLocation()
   const [input, setInput] = useState('')
-  const policy = query.get('policy') || 'default'
+  const { ids, known } = usePolicies()
+  const policy = query.get('policy') || firstPolicy() || (ids[0] ?? '')
   const session = query.get('session')
   const [result, setResult] = useState<{ explanation: Explanation; ms: number } | null>(null)
   const [pinned, setPinned] = useState<{ explanation: Explanation; input: string } | null>(null)
   const [error, setError] = useState<ApiError | null>(null)
   const [busy, setBusy] = useState(false)
   const shownInput = useRef('')
-  const policies = useResource('documents/policies', signal => listDocuments('policies', {}, signal))
-  const candidates = useResource(`candidates?${policy}`, signal => listCandidates(policy, signal))
+  const candidates = useResource(policy ? `candidates?${policy}` : null, signal => listCandidates(policy, signal))
   const model = query.get('model') || startModel(candidates.data?.items ?? []) || 'clawrouter/auto'
 
   const inspect = async () => {
@@ -64,7 +65,7 @@ export default function Inspect(): JSX.Element {
     try {
       const explanation = await explainRoute({
         ...requestBody(input, model),
-        policy,
+        ...(policy ? { policy } : {}),
         ...(session ? { session_id: session } : {}),
       })
       shownInput.current = input.trim()
@@ -76,7 +77,6 @@ export default function Inspect(): JSX.Element {
       setBusy(false)
     }
   }
-  const ids = policies.data?.items.map(item => item.document.id) ?? []
   return (
     <Page
       title="Route inspector"
@@ -95,6 +95,11 @@ export default function Inspect(): JSX.Element {
         </Button>
       }
     >
+      {known && ids.length === 0 && (
+        <Callout tone="info">
+          You have no key yet, and no policy is open to members. Ask an admin for a key in your name.
+        </Callout>
+      )}
       <div class="cols">
         <Panel title="Request">
           <form
@@ -122,7 +127,7 @@ export default function Inspect(): JSX.Element {
                 label="As policy"
                 value={policy}
                 onChange={value => query.set({ policy: value })}
-                choices={[...new Set([...ids, policy])].map(id => ({ value: id, text: id }))}
+                choices={[...new Set([...ids, policy])].map(id => ({ value: id, text: id || 'none' }))}
               />
               <div class="stack-4">
                 <span class="label">Model</span>

@@ -77,7 +77,7 @@ export function SettingsPanel({ settings, onChange, candidates, policies }: Sett
         label="Act as policy"
         value={settings.policy}
         onChange={policy => onChange({ policy })}
-        choices={[...new Set([...policies, settings.policy])].map(id => ({ value: id, text: id }))}
+        choices={[...new Set([...policies, settings.policy])].map(id => ({ value: id, text: id || 'none' }))}
       />
       <TextInput label="System text" rows={2} value={settings.system} onInput={system => onChange({ system })} />
       <div class="grid-fields">

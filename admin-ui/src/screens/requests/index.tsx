@@ -1,7 +1,6 @@
 /** Requests: one row per compound request, filters in the URL, live tail. */
 import type { JSX } from 'preact'
 import { useEffect, useState } from 'preact/hooks'
-import { listDocuments } from '../../api/documents.ts'
 import { listRequests } from '../../api/operate.ts'
 import { useResource } from '../../api/resource.ts'
 import type { RequestRow } from '../../api/schema/operate.ts'
@@ -19,6 +18,7 @@ import { SearchBox } from '../../ui/search.tsx'
 import { Select } from '../../ui/select.tsx'
 import { Empty } from '../../ui/states.tsx'
 import { Table } from '../../ui/table.tsx'
+import { usePolicies } from '../shared/policies.ts'
 import { Attempts, Status } from '../shared/request-cells.tsx'
 import { useStartModel } from '../shared/start-model.ts'
 import { summary } from './summary.ts'
@@ -99,7 +99,7 @@ export default function Requests(): JSX.Element {
   const filter = Object.fromEntries(filterNames.map(name => [name, query.get(name)]))
   const { since, ...rest } = filter
   const cursor = query.get('cursor')
-  const policies = useResource('documents/policies', signal => listDocuments('policies', {}, signal))
+  const policies = usePolicies()
   const period = periods[since ?? '']
   const list = useResource(
     `requests?${queryText({ ...filter, cursor })}`,
@@ -158,10 +158,7 @@ export default function Requests(): JSX.Element {
           label="Policy"
           value={filter['policy'] ?? ''}
           onChange={set('policy')}
-          choices={[
-            { value: '', text: 'All policies' },
-            ...(policies.data?.items ?? []).map(item => ({ value: item.document.id, text: item.document.id })),
-          ]}
+          choices={[{ value: '', text: 'All policies' }, ...policies.ids.map(id => ({ value: id, text: id }))]}
         />
         <Select
           inline

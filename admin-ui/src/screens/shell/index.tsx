@@ -30,7 +30,7 @@ function Rail({ path }: { path: string }): JSX.Element {
   }, [path])
   return (
     <nav class="rail" aria-label="Screens">
-      <a class="brand" href="/admin/overview">
+      <a class="brand" href="/admin">
         <Icon name="brand" size={20} /> clawrouter
       </a>
       {groups.map(group => (
@@ -48,7 +48,7 @@ function Rail({ path }: { path: string }): JSX.Element {
                 aria-current={
                   path === item.href ||
                   path.startsWith(`${item.href}/`) ||
-                  (path === '/admin' && item.href === '/admin/overview')
+                  (path === '/admin' && item === screens.find(allowed))
                     ? 'page'
                     : undefined
                 }
