@@ -17,7 +17,7 @@ test("two turns go to one model; unpinned, the conversation may go elsewhere", a
   await signIn(page);
   const turn = async (number) => {
     await page.getByLabel("Message").fill(`Turn ${number}`);
-    await page.getByRole("button", { name: /^Send/ }).click();
+    await page.getByLabel("Message").press("Control+Enter");
     await expect(page.getByRole("group", { name: "Conversation" }).getByRole("link", { name: "trace" })).toHaveCount(number);
   };
   const talk = () => open(page, "/admin/playground?model=clawrouter%2Fspread&policy=default&session=weekly-report", "Playground");

@@ -33,14 +33,15 @@ function Rail({ path }: { path: string }): JSX.Element {
       <a class="brand" href="/admin">
         <Icon name="brand" size={20} /> clawrouter
       </a>
-      {groups.map(group => (
-        <>
-          <div class="rail-group" key={group}>
-            {group}
-          </div>
-          {screens
-            .filter(item => item.group === group && allowed(item))
-            .map(item => (
+      {groups.map(group => {
+        const items = screens.filter(item => item.group === group && allowed(item))
+        if (items.length === 0) return null
+        return (
+          <>
+            <div class="rail-group" key={group}>
+              {group}
+            </div>
+            {items.map(item => (
               <a
                 key={item.href}
                 class="rail-link"
@@ -56,8 +57,9 @@ function Rail({ path }: { path: string }): JSX.Element {
                 {item.title}
               </a>
             ))}
-        </>
-      ))}
+          </>
+        )
+      })}
     </nav>
   )
 }

@@ -184,8 +184,9 @@ export function ContentTab({
       return (
         <div class="stack-16">
           <div class="row-wrap">
-            <Switch label="As it was sent" on={raw} onChange={setRaw} />
-            <span class="grow small muted">{end && `Deleted on ${end}. `}This reading is in the audit log.</span>
+            <span class="grow">
+              <Switch label="As it was sent" on={raw} onChange={setRaw} />
+            </span>
             <Button small onClick={rerun}>
               Run again in playground
             </Button>
@@ -195,6 +196,7 @@ export function ContentTab({
               </Button>
             )}
           </div>
+          <p class="small muted">{end && `To be deleted on ${end}. `}This reading is in the audit log.</p>
           <Side title="Request" side={content.request} read={asked} raw={raw} />
           <Side title="Answer" side={content.response} read={answered} raw={raw} />
           {deleting && (
