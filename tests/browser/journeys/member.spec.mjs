@@ -89,6 +89,22 @@ test("a member makes a key, talks to a model, reads their own trace and content,
   expect(readings.map((row) => [row.actor, row.action])).toEqual([[ANN, "read_content"]]);
 });
 
+test("an admin reads what somebody's key sent and deletes it; the audit log holds both", async ({ page }) => {
+  const { id } = await requestOf(BOB, "team-research");
+  await comesAs(page, "root@example.com");
+  await expect(async () => {
+    await page.goto(`/admin/requests/${id}`);
+    await page.getByRole("tab", { name: "Content" }).click({ timeout: 1_000 });
+  }).toPass();
+  await page.getByRole("button", { name: "Show content" }).click();
+  await expect(page.getByRole("region", { name: "Answer", exact: true }).getByText(SAYS.small)).toBeVisible();
+  await page.getByRole("button", { name: "Delete content" }).click();
+  await page.getByRole("dialog", { name: "Delete content" }).getByRole("button", { name: "Delete content" }).click();
+  await expect(page.getByText("The content was deleted")).toBeVisible();
+  await open(page, `/admin/audit?q=${id}`, "Audit log");
+  for (const act of [/read.content/, /delete.content/]) await expect(page.getByRole("table").getByText(act).first()).toBeVisible();
+});
+
 test("a policy that is not theirs is refused in words, a screen that is not theirs says so", async ({ page }) => {
   await comesAs(page, ANN);
   await open(page, "/admin/inspect?policy=contractors&model=bolt%2Fquick", "Route inspector");
