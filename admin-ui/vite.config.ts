@@ -3,8 +3,9 @@ import { defineConfig } from 'vitest/config'
 /** Where `npm run dev` forwards admin calls: the mock by default, a real Worker with ADMIN_API. */
 const adminApi = process.env['ADMIN_API'] ?? 'http://127.0.0.1:4174'
 
+/** What nearly every screen needs and the frame does not. */
 const kit =
-  /src\/(ui\/(combobox|dialog|diff|download|field|meter|search|select|slider|switch|table|tabs|time|markdown)\.tsx?|screens\/shared\/|api\/(documents|keys|operate|govern|fusion|stream)\.ts|api\/schema\/(common|documents|keys|operate|govern|fusion|explain)\.ts|lib\/clock\.ts|viz\/(scale|waterfall)\.tsx?)/
+  /src\/(ui\/(?!markdown-|page|states|button|icon|menu|toast|top-layer)|screens\/shared\/|screens\/shell\/new-version|screens\/requests\/summary|api\/(?!client|session|schema\/session)|lib\/(?!shortcuts)|viz\/(scale|waterfall))/
 
 export default defineConfig({
   base: '/admin/',
@@ -23,7 +24,10 @@ export default defineConfig({
         // One chunk for the kit and calls that nearly every screen needs: many tiny files compress badly and cost a round trip each.
         codeSplitting: {
           includeDependenciesRecursively: false,
-          groups: [{ name: 'kit', test: kit }],
+          groups: [
+            { name: 'frame', test: /node_modules|src\/(ui\/(button|icon|top-layer)|api\/client)/ },
+            { name: 'kit', test: kit },
+          ],
         },
       },
     },

@@ -41,6 +41,35 @@ for (const width of [1440, 390] as const) {
       })
     }
 
+    test('kept content is accessible and fits', async ({ page }) => {
+      await page.goto('/admin/requests/req_01K9ZX4T7F3')
+      await setScenario(page, 'kept')
+      await page.reload()
+      await ready(page, /^Request/)
+      await page.getByRole('tab', { name: 'Content' }).click()
+      await page.getByRole('button', { name: 'Show content' }).click()
+      await expect(page.getByRole('region', { name: 'Answer', exact: true })).toBeVisible()
+      await expectNoOverflow(page)
+      for (const theme of ['light', 'dark'] as const) {
+        await page.emulateMedia({ colorScheme: theme })
+        await audit(page, theme)
+      }
+    })
+
+    test('a member who gives a key is accessible and fits', async ({ page }) => {
+      await page.goto('/admin/playground?policy=team-research')
+      await setScenario(page, 'member')
+      await page.reload()
+      await ready(page, 'Playground')
+      await page.getByLabel('Your key of team-research').fill('sk-something-else')
+      await expect(page.getByText('A key of this router begins with clawrouter-.')).toBeVisible()
+      await expectNoOverflow(page)
+      for (const theme of ['light', 'dark'] as const) {
+        await page.emulateMedia({ colorScheme: theme })
+        await audit(page, theme)
+      }
+    })
+
     const dialogs: [string, string][] = [
       ['/admin/fusion?panel=test', 'Test prompt'],
       ['/admin/fusion?panel=review', 'Enable clawrouter/fusion'],

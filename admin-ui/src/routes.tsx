@@ -17,6 +17,8 @@ export interface Screen {
   /** Further words the palette finds it by. */
   words: string
   component: ComponentType
+  /** Starts loading the screen's code. */
+  preload: () => void
 }
 
 type Load = () => Promise<{ default: ComponentType }>
@@ -37,10 +39,11 @@ const screen = (
   key,
   words,
   component: lazy(load) as ComponentType,
+  preload: () => void load().catch(() => {}),
   ...(needs ? { needs } : {}),
 })
 
-/** Operators and admins read everything; members read what is theirs. */
+/** Operators and admins read everything; members read what is theirs, and try requests as their own keys would. */
 const everything = 'audit.read'
 
 const overview = screen(
@@ -56,15 +59,7 @@ const overview = screen(
 export const screens: readonly Screen[] = [
   overview,
   screen('Operate', '/requests', 'Requests', 'r', 'trace log list', () => import('./screens/requests/index.tsx')),
-  screen(
-    'Operate',
-    '/playground',
-    'Playground',
-    'p',
-    'chat try send',
-    () => import('./screens/playground/index.tsx'),
-    everything,
-  ),
+  screen('Operate', '/playground', 'Playground', 'p', 'chat try send', () => import('./screens/playground/index.tsx')),
   screen(
     'Operate',
     '/inspect',
@@ -72,7 +67,6 @@ export const screens: readonly Screen[] = [
     'i',
     'explain why decision dry run',
     () => import('./screens/inspect/index.tsx'),
-    everything,
   ),
   screen(
     'Operate',
@@ -141,7 +135,15 @@ export const screens: readonly Screen[] = [
   ),
 ]
 
+const trace: Load = () => import('./screens/trace/index.tsx')
+
 /** Addresses that no rail link names. */
 export const details: readonly { path: string; component: ComponentType }[] = [
-  { path: '/requests/:id', component: lazy(() => import('./screens/trace/index.tsx')) as ComponentType },
+  { path: '/requests/:id', component: lazy(trace) as ComponentType },
 ]
+
+/** Loads the code of the screen at this address while nobody knows yet who is signed in. */
+export function preloadScreen(address: string): void {
+  if (/^\/admin\/requests\/./.test(address)) void trace().catch(() => {})
+  else (screens.find(item => address === item.href || address.startsWith(`${item.href}/`)) ?? overview).preload()
+}

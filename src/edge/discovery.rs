@@ -82,8 +82,12 @@ pub(super) async fn get(env: &Env, request: &UpstreamRequest, patience: Millis) 
     let (_socket, answer) = upstream::open(env, request).map_err(|_| "the address was refused".to_owned())?;
     let read = async {
         let answer = answer.await.map_err(|fault| format!("no answer ({fault:?})"))?;
-        if answer.status != 200 {
-            return Err(format!("status {}", answer.status));
+        match answer.status {
+            200 => {}
+            status @ (401 | 403) => {
+                return Err(format!("the server refuses the credential (status {status}); check it"));
+            }
+            status => return Err(format!("status {status}")),
         }
         let body = body_of(answer, MAX_BYTES).await?;
         let list: OpenAiList =

@@ -3,13 +3,16 @@ import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
 import { after, before, describe, test } from "node:test";
 import { answerText, startUpstream } from "../upstream/index.mjs";
+import { accessDouble } from "./access.mjs";
 import { catalogOf, chat, modelOf, providerAt } from "./documents.mjs";
 import { startRouter } from "./harness.mjs";
-import { contentOf } from "./http.mjs";
+import { contentOf, send } from "./http.mjs";
 
 const CHAT = "/v1/chat/completions";
 const MARK = "a sentence that must be encrypted";
 const SEAL_KEY = Buffer.alloc(32, 7).toString("base64");
+
+const { setting, assertion } = accessDouble({ admins: "root@example.com", operators: "ops@example.com" });
 
 let upstream;
 let router;
@@ -17,8 +20,11 @@ const keys = {};
 before(async () => {
   upstream = await startUpstream();
   router = await startRouter({
-    vars: { SEAL_KEY },
-    around: (worker) => { worker.r2Buckets = { CONTENT: "content" }; return []; },
+    vars: { SEAL_KEY, ...setting.vars },
+    around: (worker) => {
+      worker.r2Buckets = { CONTENT: "content" };
+      return setting.around(worker);
+    },
     catalog: catalogOf(providerAt("p", upstream), { models: [modelOf("p", "m", { context_window: 2_000_000 })], policies: [{ id: "keeps", retain_content: true }, { id: "forgets" }] }),
   });
   for (const policy of ["keeps", "forgets"]) keys[policy] = (await router.admin("POST", "keys", { policy })).json.key;
@@ -87,6 +93,25 @@ describe("a policy that keeps content", () => {
     assert.equal((await ask("one")).length, 1);
     assert.equal((await ask("two")).length, 2);
   });
+});
+
+test("a member reads what their own key sent, and deletes nothing; an operator reads nobody's", async () => {
+  const [ann, bob] = ["ann@example.com", "bob@example.com"];
+  const { key } = (await router.admin("POST", "keys", { policy: "keeps", principal: ann })).json;
+  const id = (await router.call(CHAT, body(), { key })).headers["x-request-id"];
+  await traceOf(id);
+  const as = async (email, method) => {
+    const headers = { "cf-access-jwt-assertion": assertion(email), "sec-fetch-site": "same-origin", "x-clawrouter-csrf": "1", "content-type": "application/json" };
+    const answer = await send(`${router.url}/admin/api/requests/${encodeURIComponent(id)}/content`, { method, headers });
+    return [answer.status, answer.json?.error?.code, answer.text.includes(MARK)];
+  };
+  assert.deepEqual(await as(ann, "GET"), [200, undefined, true]);
+  assert.deepEqual(await as(bob, "GET"), [404, "not_found", false]);
+  assert.deepEqual(await as("ops@example.com", "GET"), [403, "role_required", false]);
+  for (const email of [ann, bob, "ops@example.com"]) assert.deepEqual(await as(email, "DELETE"), [403, "role_required", false]);
+  assert.deepEqual((await as("root@example.com", "GET"))[0], 200);
+  const readers = (await router.admin("GET", `audit?limit=100&q=${id}`)).json.items.filter((row) => row.action === "read_content").map((row) => row.actor);
+  assert.deepEqual(readers.toSorted(), [ann, "root@example.com"]);
 });
 
 test("what is too old is deleted, and nothing else", async () => {

@@ -1,36 +1,22 @@
 // Admin, operator, member under Cloudflare Access: who sees which keys, who makes them, who changes what.
 import assert from "node:assert/strict";
-import { createSign, generateKeyPairSync } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { after, before, describe, test } from "node:test";
+import { accessDouble } from "./access.mjs";
 import { chat } from "./documents.mjs";
 import { startRouter } from "./harness.mjs";
 import { send } from "./http.mjs";
 
-const TEAM = "https://team.cloudflareaccess.com";
-const AUDIENCE = "f".repeat(64);
-const { privateKey, publicKey } = generateKeyPairSync("rsa", { modulusLength: 2048 });
+const { setting, assertion } = accessDouble({ admins: "root@example.com", operators: "ops@example.com" });
 
 let router;
 before(async () => {
-  const certificates = { keys: [{ ...publicKey.export({ format: "jwk" }), kid: "k1", alg: "RS256", use: "sig" }] };
   router = await startRouter({
-    vars: { ACCESS_TEAM_DOMAIN: "team.cloudflareaccess.com", ACCESS_AUD: AUDIENCE, ACCESS_ADMINS: "root@example.com", ACCESS_OPERATORS: "ops@example.com" },
-    around: (worker) => {
-      worker.outboundService = () => new Response(JSON.stringify(certificates), { headers: { "content-type": "application/json" } });
-      return [];
-    },
+    ...setting,
     catalog: { policies: [{ id: "for-members" }, { id: "for-admins" }], settings: { member_policies: ["for-*mbers"] } },
   });
 });
 after(async () => router?.stop());
-
-const part = (value) => Buffer.from(JSON.stringify(value)).toString("base64url");
-function assertion(email, fields = {}) {
-  const now = Math.floor(Date.now() / 1000);
-  const signed = `${part({ alg: "RS256", kid: "k1" })}.${part({ iss: TEAM, aud: [AUDIENCE], email, iat: now, nbf: now - 10, exp: now + 600, ...fields })}`;
-  return `${signed}.${createSign("RSA-SHA256").update(signed).sign(privateKey, "base64url")}`;
-}
 
 const MUTATION = { "sec-fetch-site": "same-origin", "x-clawrouter-csrf": "1", "content-type": "application/json" };
 /** One admin call as somebody: `as("ann@example.com", "GET", "keys")`. */
@@ -63,8 +49,14 @@ describe("who may what", () => {
     ["POST", "pools/openai/reset", {}, [200, 200, 403]],
     ["DELETE", "sessions/none", undefined, [204, 204, 403]],
     ["POST", "fusion-profiles/default/enable", {}, [200, 403, 403]],
-    ["POST", "route/explain", chat("demo/fast"), [200, 200, 403]],
-    ["GET", "requests/none/content", undefined, [503, 403, 403]],
+    ["POST", "route/explain", chat("demo/fast"), [200, 200, 200]],
+    ["POST", "route/explain", { ...chat("demo/fast"), policy: "for-admins" }, [200, 200, 403]],
+    ["POST", "route/explain", { ...chat("demo/fast"), policy: "for-members" }, [200, 200, 200]],
+    ["GET", "candidates", undefined, [200, 200, 200]],
+    ["GET", "candidates?policy=for-admins", undefined, [200, 200, 403]],
+    ["GET", "candidates?policy=nowhere", undefined, [400, 400, 403]],
+    ["POST", "models/demo%2Ffast/verify", {}, [200, 200, 403]],
+    ["GET", "requests/none/content", undefined, [503, 403, 503]],
     ["DELETE", "requests/none/content", undefined, [503, 403, 403]],
   ];
   for (const [method, where, body, expected, headers] of TABLE) {
@@ -127,9 +119,19 @@ test("a member reads only what their own keys did", async () => {
   assert.deepEqual(usage.groups.map((group) => group.id), [own.kid]);
 });
 
+test("a member tries requests as their own keys would, also under a policy that an admin chose for them", async () => {
+  const explained = async (policy) => (await as(BOB, "POST", "route/explain", { ...chat("demo/fast"), policy })).status;
+  assert.equal(await explained("for-admins"), 403);
+  const { kid } = await minted(ADMIN, { policy: "for-admins", principal: BOB });
+  assert.equal(await explained("for-admins"), 200);
+  assert.equal((await as(BOB, "GET", "candidates?policy=for-admins")).status, 200);
+  assert.equal((await as(BOB, "POST", `keys/${kid}/revoke`, {})).status, 200);
+  assert.equal(await explained("for-admins"), 403);
+});
+
 test("me tells a member where they may make keys", async () => {
   const me = (await as(ANN, "GET", "me")).json;
-  assert.deepEqual([me.role, me.capabilities, me.member_policies], ["member", ["keys.mint"], ["for-members"]]);
+  assert.deepEqual([me.role, me.capabilities, me.member_policies], ["member", ["keys.mint", "content.read"], ["for-members"]]);
 });
 
 test("a forged or foreign assertion opens nothing and is audited", async () => {

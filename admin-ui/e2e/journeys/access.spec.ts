@@ -110,3 +110,42 @@ test('an operator sees no button that would be refused', async ({ page }) => {
   await expect(page.getByLabel('Allow providers')).toHaveAttribute('readonly', '')
   await expect(page.getByRole('button', { name: 'Save policy' })).toHaveCount(0)
 })
+
+test.describe('a member', () => {
+  test.use({ scenario: 'member' })
+  test('finds the screens of their own work, and tries requests under their own policy', async ({ page }) => {
+    await page.goto('/admin')
+    await ready(page, 'Requests')
+    const rail = page.getByRole('navigation', { name: 'Screens' })
+    await expect(rail.getByRole('link')).toHaveText([
+      'clawrouter',
+      'Requests',
+      'Playground',
+      'Route inspector',
+      'Keys',
+      'Usage and budgets',
+    ])
+    await rail.getByRole('link', { name: 'Playground' }).click()
+    await ready(page, 'Playground')
+    await expect(page.getByLabel('Act as policy')).toHaveValue('default')
+    await page.getByLabel('Message').fill('Hello')
+    await page.getByRole('button', { name: /^Send/ }).click()
+    await expect(page.getByText('in memory only, ends in')).toBeVisible()
+    await rail.getByRole('link', { name: 'Route inspector' }).click()
+    await ready(page, 'Route inspector')
+    await expect(page.getByLabel('As policy')).toHaveValue('default')
+  })
+
+  test('gives an own key where they may not make one', async ({ page }) => {
+    await page.goto('/admin/playground?policy=team-research')
+    await ready(page, 'Playground')
+    await page.getByLabel('Message').fill('Hello')
+    const send = page.getByRole('button', { name: /^Send/ })
+    await expect(send).toHaveAttribute('aria-disabled', 'true')
+    await page.getByLabel('Your key of team-research').fill('clawrouter-live-k7Qd2m-0123456789abcdef01234567')
+    await expect(page.getByText('Your key k7Qd2m, in memory only.')).toBeVisible()
+    await expect(send).not.toHaveAttribute('aria-disabled', 'true')
+    await page.getByRole('button', { name: 'Forget it' }).click()
+    await expect(page.getByLabel('Your key of team-research')).toHaveValue('')
+  })
+})

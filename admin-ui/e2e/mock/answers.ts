@@ -46,13 +46,17 @@ export function answer(call: Call): Reply {
   if (first === 'me')
     return call.scenario === 'out'
       ? failure(401, 'error-401')
-      : ok(fixture(call.scenario === 'operator' ? 'me-operator' : 'me'))
+      : ok(fixture(['operator', 'member'].includes(call.scenario) ? `me-${call.scenario}` : 'me'))
   if (call.scenario === 'error') return failure(503, 'error-500')
   if (call.scenario === 'forbidden') return failure(403, 'error-403')
+  if (call.scenario === 'member' && !forMembers.includes(first)) return failure(403, 'error-403')
   if ((collections as readonly string[]).includes(first)) return documents(call, first, id)
   const route = routes[first]
   return route ? route(call) : notFound()
 }
+
+/** Everything else is closed to members. */
+const forMembers = ['keys', 'requests', 'usage', 'candidates', 'route']
 
 function session(call: Call): Reply {
   if (call.method === 'DELETE') return { status: 204, headers: { 'set-cookie': 'scenario=out; Path=/' } }
@@ -231,10 +235,12 @@ function requests(call: Call): Reply {
   if (id) {
     const row = call.state.requests.find(item => item.request_id === id)
     if (!row) return id === 'req_01K9TESTPROMPT' ? ok(fixture('trace')) : notFound()
+    if (call.parts[2] === 'content') return content(call, id)
     const trace = fixture(row.class === 'overloaded' ? 'trace-failed' : 'trace')
     return ok({
       ...trace,
       ...row,
+      ...(call.scenario.startsWith('kept') ? { content: kept(call.scenario) } : {}),
       spans:
         row.strategy === 'fusion' || row.class === 'overloaded'
           ? trace.spans
@@ -259,6 +265,32 @@ function requests(call: Call): Reply {
     (!word(call, 'q') || JSON.stringify(row).toLowerCase().includes(word(call, 'q')))
   const items = call.state.requests.filter(hit)
   return ok(items.length === call.state.requests.length ? { ...fixture('requests'), items } : page(items))
+}
+
+const kept = (scenario: string) => ({
+  kept: true,
+  object: 'content/team-research/2026-11-20/x',
+  expires_at: scenario === 'kept-expired' ? '2026-11-19T00:00:00Z' : '2099-11-28T00:00:00Z',
+})
+
+/** The scenarios: kept, kept-long, kept-failing, kept-expired. */
+function content(call: Call, id: string): Reply {
+  if (call.scenario === 'kept-failing') return failure(503, 'error-500')
+  if (call.state.deleted.has(id)) {
+    const { error } = notFound().body
+    return {
+      status: 404,
+      body: { error: { ...error, clawrouter: { ...error.clawrouter, reason: 'content_deleted' } } },
+    }
+  }
+  if (call.method === 'DELETE') {
+    call.state.deleted.add(id)
+    return { status: 204 }
+  }
+  const body = { ...fixture('content'), request_id: id }
+  if (call.scenario !== 'kept-long') return ok(body)
+  const text = JSON.stringify({ messages: [{ role: 'user', content: `${'long '.repeat(40_000)}the end` }] })
+  return ok({ ...body, request: { text, bytes: 1_500_000, truncated: true } })
 }
 
 function discover(call: Call): Reply {

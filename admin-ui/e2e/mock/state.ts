@@ -19,6 +19,8 @@ export interface State {
   settings: Any
   credentials: Any[]
   sessions: Any[]
+  /** Requests whose content was deleted. */
+  deleted: Set<string>
 }
 
 const states = new Map<string, State>()
@@ -36,6 +38,7 @@ export function stateOf(id: string): State {
     settings: fixture('settings'),
     credentials: fixture('credentials').items,
     sessions: fixture('sessions').items,
+    deleted: new Set(),
   }
   states.set(id, made)
   return made

@@ -5,7 +5,7 @@ import { queryText } from '../lib/url.ts'
 import { get, post, send } from './client.ts'
 import { invalidate } from './resource.ts'
 import { Explained } from './schema/explain.ts'
-import { Candidates, Cleared, Discovered, Health, Requests, Sessions, Trace } from './schema/operate.ts'
+import { Candidates, Cleared, Content, Discovered, Health, Requests, Sessions, Trace } from './schema/operate.ts'
 
 type Filter = Record<string, string | number | null | undefined>
 
@@ -37,6 +37,10 @@ export async function deleteSession(id: string): Promise<void> {
 export const listRequests = (filter: Filter, signal?: AbortSignal) =>
   get(Requests, `requests?${queryText({ limit: 50, ...filter })}`, signal)
 export const readTrace = (id: string, signal?: AbortSignal) => get(Trace, `requests/${segment(id)}`, signal)
+
+/** Each reading leaves a row in the audit log: ask for it only when somebody wants to see it. */
+export const readContent = (id: string) => get(Content, `requests/${segment(id)}/content`)
+export const deleteContent = (id: string) => send('DELETE', `requests/${segment(id)}/content`)
 
 export const explainRoute = (request: Record<string, unknown>, signal?: AbortSignal) =>
   post(Explained, 'route/explain', request, signal)

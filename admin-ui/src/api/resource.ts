@@ -66,6 +66,9 @@ export function forgetAll(): void {
   cache.clear()
 }
 
+// The session is known before this file is loaded, so it tells rather than calls.
+addEventListener('clawrouter:forget', forgetAll)
+
 async function load<T>(entry: Entry<T>, fetcher: (signal: AbortSignal) => Promise<T>): Promise<void> {
   entry.abort?.abort()
   const abort = new AbortController()

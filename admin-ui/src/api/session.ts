@@ -1,7 +1,6 @@
 /** The signed-in state, as one signal that the whole page reads. */
 import { signal } from '@preact/signals'
 import { ApiError, call, get, send, whenSignedOut } from './client.ts'
-import { forgetAll } from './resource.ts'
 import { Me } from './schema/session.ts'
 
 export type SessionState =
@@ -36,7 +35,7 @@ export async function signIn(token: string): Promise<void> {
 
 export async function signOut(everywhere: boolean): Promise<void> {
   await send('DELETE', everywhere ? 'session?everywhere=1' : 'session')
-  forgetAll()
+  dispatchEvent(new Event('clawrouter:forget'))
   session.value = { state: 'out', signIn: 'token', ended: false }
 }
 

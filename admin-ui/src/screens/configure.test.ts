@@ -4,7 +4,7 @@ import * as v from 'valibot'
 import { describe, expect, it } from 'vitest'
 import type { FusionProfile, Policy } from '../api/schema/documents.ts'
 import { TestEvent } from '../api/schema/fusion.ts'
-import { Keys } from '../api/schema/keys.ts'
+import { type Key, Keys } from '../api/schema/keys.ts'
 import { Candidates, Health, type ModelCandidate } from '../api/schema/operate.ts'
 import { fixture } from '../test-fixture.ts'
 import { applyPreset, checkDraft } from './fusion/checks.ts'
@@ -17,6 +17,7 @@ import { attention } from './overview/attention.tsx'
 import { allows, effect, matchesPattern, parseList, stage } from './policies/patterns.ts'
 import { looksWrong } from './pools/credentials.tsx'
 import { servesNow } from './pools/routes.tsx'
+import { memberPolicies } from './shared/policies.ts'
 import { budgetRows } from './usage/budgets.tsx'
 
 const candidates = fixture(Candidates, 'candidates').items
@@ -266,5 +267,30 @@ describe('pools', () => {
     expect(items[0]).toMatchObject({ id: 'openai/old', tone: 'bad' })
     expect(items.map(item => item.id)).toContain('ci-bots/week')
     expect(items.length).toBeLessThanOrEqual(8)
+  })
+})
+
+describe('policies of a member', () => {
+  const key = (policy: string, fields: Partial<Key> = {}): Key => ({
+    kid: policy,
+    policy,
+    prefix: '',
+    created_at: '2026-11-01T00:00:00Z',
+    enabled: true,
+    ...fields,
+  })
+  it('are those left to members and those of live keys', () => {
+    const keys = [
+      key('default'),
+      key('made-for-me'),
+      key('gone', { revoked_at: '2026-11-02T00:00:00Z' }),
+      key('old', { expires_at: '2026-11-02T00:00:00Z' }),
+      key('off', { enabled: false }),
+    ]
+    expect(memberPolicies(['default', 'team'], keys, Date.parse('2026-11-20T00:00:00Z'))).toEqual([
+      'default',
+      'team',
+      'made-for-me',
+    ])
   })
 })

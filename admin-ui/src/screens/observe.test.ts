@@ -10,6 +10,7 @@ import { shownPolicy } from './fusion/readiness.tsx'
 import { requestBody } from './inspect/index.tsx'
 import { quietProviders } from './models/providers.tsx'
 import { attention } from './overview/attention.tsx'
+import { callerKeys, forgetKey, giveKey } from './playground/caller.ts'
 import { foldChunk, noAnswer, requestOf, type Settings } from './playground/chat.ts'
 import { quantile, summary } from './requests/summary.ts'
 import { fixHref } from './shared/fix.tsx'
@@ -271,4 +272,15 @@ describe('small things', () => {
     expect(found(entries, 'mint').map(entry => entry.text)).toEqual(['Keys'])
     expect(found(entries, '')).toHaveLength(2)
   })
+})
+
+it.each([
+  ['clawrouter-live-abcd1234-0123456789abcdef01234567', true],
+  [' clawrouter-test-abcd-0123456789abcdef ', true],
+  ['clawrouter-live-abcd1234-short', false],
+  ['sk-123', false],
+])('takes %s as a key: %s', (text, expected) => {
+  expect(giveKey('team', text)).toBe(expected)
+  expect(callerKeys.value.some(item => item.policy === 'team')).toBe(expected)
+  forgetKey('team')
 })

@@ -1,18 +1,14 @@
-/** Markdown as vnodes: marked's lexer, no HTML string anywhere, no remote image, only http(s) and mailto links. */
-import { Lexer, type Token, type Tokens } from 'marked'
+/** Markdown as vnodes: no HTML string anywhere, no remote image, only http(s) and mailto links. */
 import type { ComponentChildren, JSX } from 'preact'
 import { Code } from './code.tsx'
+import { type Block, markdown } from './markdown-blocks.ts'
+import { type Inline, inlines, type References } from './markdown-inline.ts'
 
 const maxChars = 200_000
 
-function safeHref(href: string): string | undefined {
-  return /^(https?:|mailto:)/i.test(href) ? href : undefined
-}
-
-function link(href: string, text: ComponentChildren): ComponentChildren {
-  const safe = safeHref(href)
-  return safe ? (
-    <a href={safe} rel="noreferrer noopener" target="_blank">
+function link(key: number, href: string, text: ComponentChildren): ComponentChildren {
+  return /^(https?:|mailto:)/i.test(href) ? (
+    <a key={key} href={href} rel="noreferrer noopener" target="_blank">
       {text}
     </a>
   ) : (
@@ -20,92 +16,87 @@ function link(href: string, text: ComponentChildren): ComponentChildren {
   )
 }
 
-const unescaped: Record<string, string> = { '&amp;': '&', '&lt;': '<', '&gt;': '>', '&quot;': '"', '&#39;': "'" }
-const plain = (text: string) => text.replace(/&(amp|lt|gt|quot|#39);/g, entity => unescaped[entity] ?? entity)
-
-function inline(tokens: Token[] | undefined): ComponentChildren[] {
-  return (tokens ?? []).map((token, key) => {
-    switch (token.type) {
-      case 'strong':
-        return <strong key={key}>{inline(token.tokens)}</strong>
-      case 'em':
-        return <em key={key}>{inline(token.tokens)}</em>
-      case 'del':
-        return <s key={key}>{inline(token.tokens)}</s>
-      case 'codespan':
-        return <code key={key}>{plain(token.text)}</code>
-      case 'br':
-        return <br key={key} />
-      case 'link':
-        return link(token.href, inline(token.tokens))
-      case 'image':
-        return link(token.href, `image: ${token.text || token.href}`)
-      case 'text':
-      case 'escape':
-        return 'tokens' in token && token.tokens ? inline(token.tokens) : plain(token.text)
-      default:
-        return token.raw
-    }
-  })
-}
-
-function row(cells: Tokens.TableCell[], head: boolean): JSX.Element[] {
-  return cells.map((cell, key) =>
-    head ? <th key={key}>{inline(cell.tokens)}</th> : <td key={key}>{inline(cell.tokens)}</td>,
-  )
-}
-
-function block(token: Token, key: number): ComponentChildren {
-  switch (token.type) {
-    case 'space':
-      return null
-    case 'heading':
-      return <h3 key={key}>{inline(token.tokens)}</h3>
-    case 'paragraph':
-      return <p key={key}>{inline(token.tokens)}</p>
-    case 'text':
-      return 'tokens' in token && token.tokens ? <span key={key}>{inline(token.tokens)}</span> : plain(token.text)
+function node(item: Inline, key: number): ComponentChildren {
+  if (typeof item === 'string') return item
+  switch (item.kind) {
+    case 'strong':
+      return <strong key={key}>{item.of.map(node)}</strong>
+    case 'em':
+      return <em key={key}>{item.of.map(node)}</em>
+    case 'del':
+      return <s key={key}>{item.of.map(node)}</s>
     case 'code':
-      return <Code key={key} text={token.text} />
-    case 'blockquote':
-      return <blockquote key={key}>{(token.tokens ?? []).map(block)}</blockquote>
-    case 'hr':
+      return <code key={key}>{item.text}</code>
+    case 'br':
+      return <br key={key} />
+    case 'link':
+      return link(key, item.href, item.of.map(node))
+    case 'image':
+      return link(key, item.href, `image: ${item.text || item.href}`)
+  }
+}
+
+const inside = (text: string, references: References) => inlines(text, references).map(node)
+
+function view(block: Block, references: References, tight: boolean, key: number): ComponentChildren {
+  switch (block.kind) {
+    case 'heading':
+      return <h3 key={key}>{inside(block.text, references)}</h3>
+    case 'paragraph':
+      return tight ? (
+        <span key={key}>{inside(block.text, references)}</span>
+      ) : (
+        <p key={key}>{inside(block.text, references)}</p>
+      )
+    case 'code':
+      return <Code key={key} text={block.text} />
+    case 'rule':
       return <hr key={key} />
+    case 'quote':
+      return <blockquote key={key}>{views(block.of, references)}</blockquote>
     case 'list': {
-      const items = (token as Tokens.List).items.map((item, at) => <li key={at}>{item.tokens.map(block)}</li>)
-      return token.ordered ? (
-        <ol key={key} start={token.start || 1}>
+      const items = block.items.map((item, at) => <li key={at}>{views(item, references, block.tight)}</li>)
+      return block.start === null ? (
+        <ul key={key}>{items}</ul>
+      ) : (
+        <ol key={key} start={block.start}>
           {items}
         </ol>
-      ) : (
-        <ul key={key}>{items}</ul>
       )
     }
-    case 'table': {
-      const table = token as Tokens.Table
+    case 'table':
       return (
         <table key={key}>
           <thead>
-            <tr>{row(table.header, true)}</tr>
+            <tr>
+              {block.head.map((cell, at) => (
+                <th key={at}>{inside(cell, references)}</th>
+              ))}
+            </tr>
           </thead>
           <tbody>
-            {table.rows.map((cells, at) => (
-              <tr key={at}>{row(cells, false)}</tr>
+            {block.rows.map((row, at) => (
+              <tr key={at}>
+                {row.map((cell, column) => (
+                  <td key={column}>{inside(cell, references)}</td>
+                ))}
+              </tr>
             ))}
           </tbody>
         </table>
       )
-    }
-    default:
-      return <p key={key}>{token.raw}</p>
   }
 }
 
+const views = (blocks: Block[], references: References, tight = false) =>
+  blocks.map((block, key) => view(block, references, tight, key))
+
 export default function MarkdownView({ text }: { text: string }): JSX.Element {
   const cut = text.length > maxChars
+  const { blocks, references } = markdown(cut ? text.slice(0, maxChars) : text)
   return (
     <div class="md">
-      {Lexer.lex(cut ? text.slice(0, maxChars) : text).map(block)}
+      {views(blocks, references)}
       {cut && (
         <p class="muted">
           The text is longer than {maxChars.toLocaleString('en-GB')} characters; the rest is not shown.

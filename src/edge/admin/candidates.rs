@@ -2,7 +2,6 @@
 
 use super::{Admin, observe};
 use crate::access::Grant;
-use crate::access::roles::Act;
 use crate::catalog::{Model, ModelId};
 use crate::edge::reply::{self, Reply};
 use crate::edge::{clock, discovery, isolate, listing};
@@ -14,11 +13,7 @@ use std::collections::BTreeSet;
 
 /// Concrete models, dynamic ones included, then the virtual ones that are listed.
 pub(super) async fn list(admin: &Admin<'_>) -> Reply {
-    admin.may(Act::Read)?;
-    let policy = admin
-        .query("policy")
-        .unwrap_or_else(|| admin.world.catalog.settings.admin_policy.clone());
-    let grant = observe::grant(admin, &policy)?;
+    let grant = observe::acting(admin, admin.query("policy")).await?;
     let dynamic: BTreeSet<ModelId> = discovery::models(admin.incoming, &admin.world)
         .await
         .into_iter()

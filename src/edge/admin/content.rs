@@ -1,4 +1,5 @@
-//! Kept prompts and answers, for admins: read and deleted, and every reading and deletion leaves an audit row first.
+//! Kept prompts and answers: read by admins and by whoever's key sent them, deleted by admins. Every reading and deletion leaves an
+//! audit row first.
 
 use super::{Admin, observe};
 use crate::access::roles::Act;
@@ -24,6 +25,7 @@ pub(super) async fn read(admin: &Admin<'_>, id: &str) -> Reply {
 
 /// `DELETE requests/{id}/content`
 pub(super) async fn delete(admin: &Admin<'_>, id: &str) -> Reply {
+    admin.may(Act::ReadContent)?;
     let (_, object) = kept(admin, id).await?;
     audited(admin, "delete_content", id).await?;
     contents::delete(&admin.incoming.env, &object).await?;
@@ -32,9 +34,13 @@ pub(super) async fn delete(admin: &Admin<'_>, id: &str) -> Reply {
 
 /// Where a request's content is, if it was kept and its time is not over.
 async fn kept(admin: &Admin<'_>, id: &str) -> Result<(ContentNote, String), ApiError> {
-    admin.may(Act::ReadContent)?;
+    let whose = admin.actor.reads_content_of()?;
     contents::bucket(&admin.incoming.env)?;
-    let note = observe::find(admin, id).await?.trace.content;
+    let only_keys = match whose {
+        None => None,
+        Some(principal) => Some(observe::kids(observe::keys_of(admin, principal).await?)),
+    };
+    let note = observe::visible(admin, id, only_keys).await?.trace.content;
     if note.expires_at.is_some_and(|end| end <= clock::now()) {
         return Err(gone());
     }

@@ -1,7 +1,8 @@
 //! What happened and what is going on: requests, traces, usage, metrics, health, sessions, route explanations.
 
 use super::Admin;
-use crate::access::roles::{Act, Role};
+use crate::access::key::KeyRecord;
+use crate::access::roles::{Act, Role, own_policies};
 use crate::access::{Grant, KeyIdentity};
 use crate::account::ledger::query::{FindRequest, Found, ListRequest, MetricsPart, UsageRequest};
 use crate::account::listing::{LedgerPage, RequestFilter, merge};
@@ -69,18 +70,30 @@ pub(super) async fn requests(admin: &Admin<'_>) -> Reply {
 /// `GET requests/{id}`
 pub(super) async fn request(admin: &Admin<'_>, id: &str) -> Reply {
     let only_keys = own_keys(admin).await?;
+    reply::json(200, &visible(admin, id, only_keys).await?.into_trace())
+}
+
+/// A request, if one of these keys made it.
+///
+/// # Errors
+/// 404, for somebody else's too; 503 when a Ledger is away.
+pub(super) async fn visible(
+    admin: &Admin<'_>,
+    id: &str,
+    only_keys: Option<BTreeSet<String>>,
+) -> Result<Found, ApiError> {
     let found = find(admin, id).await?;
     if only_keys.is_some_and(|only| !only.contains(&found.row.kid)) {
         return Err(no_request());
     }
-    reply::json(200, &found.into_trace())
+    Ok(found)
 }
 
 /// A request by its id, in whichever Ledger it is.
 ///
 /// # Errors
 /// 404; 503 when a Ledger is away.
-pub(super) async fn find(admin: &Admin<'_>, id: &str) -> Result<Found, ApiError> {
+async fn find(admin: &Admin<'_>, id: &str) -> Result<Found, ApiError> {
     let question = |_: &str| FindRequest {
         request_id: id.to_owned(),
         kid: None,
@@ -99,6 +112,16 @@ async fn own_keys(admin: &Admin<'_>) -> Result<Option<BTreeSet<String>>, ApiErro
         admin.may(Act::Read)?;
         return Ok(None);
     };
+    Ok(Some(kids(keys_of(admin, principal).await?)))
+}
+
+/// The ids of keys.
+pub(super) fn kids(keys: Vec<KeyRecord>) -> BTreeSet<String> {
+    keys.into_iter().map(|record| record.kid).collect()
+}
+
+/// Somebody's own keys.
+pub(super) async fn keys_of(admin: &Admin<'_>, principal: &str) -> Result<Vec<KeyRecord>, ApiError> {
     admin.may(Act::Own)?;
     let query = KeyQuery {
         limit: MAX_OWN_KEYS,
@@ -108,7 +131,7 @@ async fn own_keys(admin: &Admin<'_>) -> Result<Option<BTreeSet<String>>, ApiErro
         principal: Some(principal.to_owned()),
     };
     let page: KeyPage = admin.registry("/keys/list", &query).await?;
-    Ok(Some(page.items.into_iter().map(|record| record.kid).collect()))
+    Ok(page.items)
 }
 
 /// `GET usage`
@@ -316,15 +339,13 @@ pub(super) async fn end_session(admin: &Admin<'_>, id: &str) -> Reply {
 
 /// `POST route/explain`: the explanation as a key of a policy would get it; nothing is called, nothing recorded.
 pub(super) async fn explain(admin: &Admin<'_>) -> Reply {
-    admin.may(Act::Operate)?;
     let mut body: Value = admin.body().await?;
     let mut taken = |name: &str| {
         body.as_object_mut()
             .and_then(|body| body.remove(name))
             .and_then(|value| value.as_str().map(str::to_owned))
     };
-    let policy = taken("policy").unwrap_or_else(|| admin.world.catalog.settings.admin_policy.clone());
-    let grant = grant(admin, &policy)?;
+    let grant = acting(admin, taken("policy")).await?;
     let call = chat::parse(Bytes::from(body.to_string()), &Limits::default())?;
     let planned = listing::decide(admin.incoming, &admin.world, |world| {
         crate::route::plan(&call, world, &grant, &Hints::default())
@@ -343,6 +364,23 @@ pub(super) async fn explain(admin: &Admin<'_>) -> Reply {
             )
         }
     }
+}
+
+/// The rights as which this person tries a request: of any policy for operators, of their own keys' policies for members.
+pub(super) async fn acting(admin: &Admin<'_>, asked: Option<String>) -> Result<Grant, ApiError> {
+    let catalog = &admin.world.catalog;
+    let own = match admin.actor.only_principal() {
+        None => None,
+        Some(principal) => {
+            let keys = keys_of(admin, principal).await?;
+            let rules = &catalog.settings.member_policies;
+            Some(own_policies(&keys, catalog.policies.keys(), rules, clock::now()))
+        }
+    };
+    let policy = admin
+        .actor
+        .acts_as(asked, &catalog.settings.admin_policy, own.as_ref())?;
+    grant(admin, &policy)
 }
 
 /// The rights of a policy, for people who test on its behalf.

@@ -9,7 +9,7 @@ import { Explanation } from './explain.ts'
 import { Draft, Readiness, TestEvent, Verified } from './fusion.ts'
 import { Audit, Setup, UsageReport } from './govern.ts'
 import { Keys, Minted, Revoked } from './keys.ts'
-import { Candidates, Cleared, Discovered, Health, Requests, Sessions, Trace } from './operate.ts'
+import { Candidates, Cleared, Content, Discovered, Health, Requests, Sessions, Trace } from './operate.ts'
 import { Me } from './session.ts'
 
 const folder = join(import.meta.dirname, '../../../../tests/fixtures/admin/')
@@ -28,6 +28,8 @@ const Failure = v.object({
 const schemas: Record<string, v.GenericSchema> = {
   me: Me,
   'me-operator': Me,
+  'me-member': Me,
+  content: Content,
   'error-401': Failure,
   'error-403': Failure,
   'error-412': Failure,

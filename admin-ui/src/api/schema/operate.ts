@@ -132,9 +132,16 @@ export const Trace = v.object({
   reserved_usd: maybe(Usd),
   spans: v.array(Span),
   explanation: maybe(v.unknown()),
-  content: maybe(v.looseObject({ kept: v.boolean(), why: maybe(v.string()) })),
+  content: maybe(v.object({ kept: v.boolean(), why: maybe(v.string()), expires_at: maybe(Time) })),
 })
 export type Trace = v.InferOutput<typeof Trace>
+
+const Side = v.object({ text: v.string(), bytes: v.number(), truncated: v.boolean() })
+export type ContentSide = v.InferOutput<typeof Side>
+
+/** Both sides of a request whose policy keeps them. */
+export const Content = v.object({ request_id: v.string(), expires_at: maybe(Time), request: Side, response: Side })
+export type Content = v.InferOutput<typeof Content>
 
 /** A model as one policy may execute it now. */
 export const ModelCandidate = v.object({

@@ -4,7 +4,7 @@ import { useState } from 'preact/hooks'
 import { documentHistory, rollbackDocument } from '../../api/documents.ts'
 import { useResource } from '../../api/resource.ts'
 import { Dialog } from '../../ui/dialog.tsx'
-import { Loaded } from '../../ui/states.tsx'
+import { Loaded } from '../../ui/loaded.tsx'
 import { toast, toastError } from '../../ui/toast.tsx'
 import { HistoryList } from '../shared/history.tsx'
 

@@ -11,7 +11,7 @@ import { Callout } from '../../ui/callout.tsx'
 import { Dialog } from '../../ui/dialog.tsx'
 import { Diff } from '../../ui/diff.tsx'
 import { Checkbox, TextInput } from '../../ui/field.tsx'
-import { ErrorBox } from '../../ui/states.tsx'
+import { ErrorBox } from '../../ui/loaded.tsx'
 
 interface ReviewProps {
   profile: string

@@ -2,7 +2,6 @@
 import type { JSX } from 'preact'
 import { useRef, useState } from 'preact/hooks'
 import { useLocation } from 'preact-iso'
-import { listDocuments } from '../../api/documents.ts'
 import { explainRoute, listCandidates } from '../../api/operate.ts'
 import { useResource } from '../../api/resource.ts'
 import type { Explanation } from '../../api/schema/explain.ts'
@@ -11,15 +10,19 @@ import { duration } from '../../lib/format.ts'
 import { modifier } from '../../lib/shortcuts.ts'
 import { adminUrl, useQuery } from '../../lib/url.ts'
 import { Button } from '../../ui/button.tsx'
+import { Callout } from '../../ui/callout.tsx'
 import { Chip } from '../../ui/chip.tsx'
 import { Combobox } from '../../ui/combobox.tsx'
 import { TextInput } from '../../ui/field.tsx'
-import { Page, Panel } from '../../ui/panel.tsx'
+import { ErrorBox } from '../../ui/loaded.tsx'
+import { Page } from '../../ui/page.tsx'
+import { Panel } from '../../ui/panel.tsx'
 import { Select } from '../../ui/select.tsx'
-import { Empty, ErrorBox } from '../../ui/states.tsx'
+import { Empty } from '../../ui/states.tsx'
 import { playgroundOptions } from '../playground/settings-panel.tsx'
 import { handOver } from '../shared/hand-over.ts'
 import { startModel } from '../shared/model-options.ts'
+import { firstPolicy, usePolicies } from '../shared/policies.ts'
 import { ExplanationView } from './view.tsx'
 
 const sample = 'Summarise this changelog in three bullets for customers.'
@@ -43,14 +46,14 @@ export default function Inspect(): JSX.Element {
   const query = useQuery()
   const { route } = useLocation()
   const [input, setInput] = useState('')
-  const policy = query.get('policy') || 'default'
+  const { ids, known } = usePolicies()
+  const policy = query.get('policy') || firstPolicy() || (ids[0] ?? '')
   const session = query.get('session')
   const [result, setResult] = useState<{ explanation: Explanation; ms: number } | null>(null)
   const [pinned, setPinned] = useState<{ explanation: Explanation; input: string } | null>(null)
   const { busy, error, run } = useWork()
   const shownInput = useRef('')
-  const policies = useResource('documents/policies', signal => listDocuments('policies', {}, signal))
-  const candidates = useResource(`candidates?${policy}`, signal => listCandidates(policy, signal))
+  const candidates = useResource(policy ? `candidates?${policy}` : null, signal => listCandidates(policy, signal))
   const model = query.get('model') || startModel(candidates.data?.items ?? []) || 'clawrouter/auto'
 
   const inspect = async () => {
@@ -59,14 +62,13 @@ export default function Inspect(): JSX.Element {
     await run(async () => {
       const explanation = await explainRoute({
         ...requestBody(input, model),
-        policy,
+        ...(policy ? { policy } : {}),
         ...(session ? { session_id: session } : {}),
       })
       shownInput.current = input.trim()
       setResult({ explanation, ms: performance.now() - started })
     })
   }
-  const ids = policies.data?.items.map(item => item.document.id) ?? []
   return (
     <Page
       title="Route inspector"
@@ -85,6 +87,11 @@ export default function Inspect(): JSX.Element {
         </Button>
       }
     >
+      {known && ids.length === 0 && (
+        <Callout tone="info">
+          You have no key yet, and no policy is open to members. Ask an admin for a key in your name.
+        </Callout>
+      )}
       <div class="cols">
         <Panel title="Request">
           <form
@@ -112,7 +119,7 @@ export default function Inspect(): JSX.Element {
                 label="As policy"
                 value={policy}
                 onChange={value => query.set({ policy: value })}
-                choices={[...new Set([...ids, policy])].map(id => ({ value: id, text: id }))}
+                choices={[...new Set([...ids, policy])].map(id => ({ value: id, text: id || 'none' }))}
               />
               <div class="stack-4">
                 <span class="label">Model</span>

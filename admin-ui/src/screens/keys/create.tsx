@@ -7,8 +7,8 @@ import { useWork } from '../../api/work.ts'
 import { Button } from '../../ui/button.tsx'
 import { Dialog } from '../../ui/dialog.tsx'
 import { Checkbox, TextInput } from '../../ui/field.tsx'
+import { ErrorBox } from '../../ui/loaded.tsx'
 import { Select } from '../../ui/select.tsx'
-import { ErrorBox } from '../../ui/states.tsx'
 
 const dayMs = 86_400_000
 const expiries = [

@@ -11,7 +11,7 @@ import { Button } from '../../ui/button.tsx'
 import { Callout } from '../../ui/callout.tsx'
 import { Dialog } from '../../ui/dialog.tsx'
 import { TextInput } from '../../ui/field.tsx'
-import { ErrorBox } from '../../ui/states.tsx'
+import { ErrorBox } from '../../ui/loaded.tsx'
 import { toast } from '../../ui/toast.tsx'
 
 const dayMs = 86_400_000

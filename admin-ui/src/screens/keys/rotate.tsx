@@ -6,8 +6,8 @@ import type { Key, Minted } from '../../api/schema/keys.ts'
 import { useWork } from '../../api/work.ts'
 import { Button } from '../../ui/button.tsx'
 import { Dialog } from '../../ui/dialog.tsx'
+import { ErrorBox } from '../../ui/loaded.tsx'
 import { Select } from '../../ui/select.tsx'
-import { ErrorBox } from '../../ui/states.tsx'
 
 const overlaps = [
   { value: '0', text: 'None: the old key stops at once' },

@@ -16,8 +16,8 @@ import { Callout } from '../../ui/callout.tsx'
 import { Code } from '../../ui/code.tsx'
 import { Dialog } from '../../ui/dialog.tsx'
 import { TextInput } from '../../ui/field.tsx'
+import { ErrorBox } from '../../ui/loaded.tsx'
 import { Select } from '../../ui/select.tsx'
-import { ErrorBox } from '../../ui/states.tsx'
 import { toast } from '../../ui/toast.tsx'
 import {
   discoverRequest,

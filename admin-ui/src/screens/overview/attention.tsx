@@ -13,7 +13,8 @@ import { duration, money, percent } from '../../lib/format.ts'
 import { segment, spaced } from '../../lib/text.ts'
 import { adminUrl } from '../../lib/url.ts'
 import { Chip, type Tone } from '../../ui/chip.tsx'
-import { Empty, ErrorBox, Skeleton } from '../../ui/states.tsx'
+import { ErrorBox } from '../../ui/loaded.tsx'
+import { Empty, Skeleton } from '../../ui/states.tsx'
 import { callerName } from '../shared/model-options.ts'
 
 interface Item {

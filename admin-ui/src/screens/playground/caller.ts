@@ -1,8 +1,10 @@
-/** The playground's own caller key: minted for one hour, per policy, kept in memory only. */
+/** The playground's caller keys, per policy, in memory only: minted for one hour, or given by whoever may mint none there. */
 import { signal } from '@preact/signals'
 import { mintKey } from '../../api/keys.ts'
 
 export interface CallerKey {
+  /** Typed in by its owner. */
+  given: boolean
   key: string
   kid: string
   policy: string
@@ -22,7 +24,21 @@ export async function callerKey(policy: string, now: number): Promise<CallerKey>
   if (found) return found
   const expiresAt = now + lifetimeMs
   const minted = await mintKey({ policy, label: 'playground', expires: new Date(expiresAt).toISOString() })
-  const made: CallerKey = { key: minted.key, kid: minted.kid, policy, expiresAt }
-  callerKeys.value = [...callerKeys.value.filter(item => item.policy !== policy), made]
-  return made
+  return remember({ given: false, key: minted.key, kid: minted.kid, policy, expiresAt })
+}
+
+function remember(key: CallerKey): CallerKey {
+  callerKeys.value = [...callerKeys.value.filter(item => item.policy !== key.policy), key]
+  return key
+}
+
+export function forgetKey(policy: string): void {
+  callerKeys.value = callerKeys.value.filter(item => item.policy !== policy)
+}
+
+/** Takes a key that somebody typed in; false when it is not one. */
+export function giveKey(policy: string, text: string): boolean {
+  const kid = /^clawrouter-(?:live|test)-(\w{4,})-\w{16,}$/.exec(text.trim())?.[1]
+  if (kid) remember({ given: true, key: text.trim(), kid, policy, expiresAt: Number.POSITIVE_INFINITY })
+  return kid !== undefined
 }

@@ -2,21 +2,22 @@
 import type { JSX } from 'preact'
 import { useEffect, useRef, useState } from 'preact/hooks'
 import { ApiError } from '../../api/client.ts'
-import { listDocuments } from '../../api/documents.ts'
 import { listCandidates } from '../../api/operate.ts'
 import { useResource } from '../../api/resource.ts'
-import { can } from '../../api/session.ts'
 import { useNow } from '../../lib/clock.ts'
 import { duration } from '../../lib/format.ts'
 import { modifier, useShortcuts } from '../../lib/shortcuts.ts'
 import { useQuery } from '../../lib/url.ts'
 import { Button } from '../../ui/button.tsx'
 import { Callout } from '../../ui/callout.tsx'
-import { Page, Panel } from '../../ui/panel.tsx'
+import { TextInput } from '../../ui/field.tsx'
+import { Page } from '../../ui/page.tsx'
+import { Panel } from '../../ui/panel.tsx'
 import { Empty } from '../../ui/states.tsx'
 import { takeOver } from '../shared/hand-over.ts'
 import { startModel } from '../shared/model-options.ts'
-import { callerKey, callerKeys } from './caller.ts'
+import { firstPolicy, mayMint, usePolicies } from '../shared/policies.ts'
+import { callerKey, callerKeys, forgetKey, giveKey } from './caller.ts'
 import { type Answer, type Message, noAnswer, requestOf, type Settings, send } from './chat.ts'
 import { CodeDialog } from './code-dialog.tsx'
 import { SettingsPanel } from './settings-panel.tsx'
@@ -36,7 +37,14 @@ function KeyLine({ policy }: { policy: string }): JSX.Element {
   const key = callerKeys.value.find(item => item.policy === policy && item.expiresAt > now)
   return (
     <span class="small muted">
-      {key ? (
+      {key?.given ? (
+        <>
+          Your key {key.kid}, in memory only.{' '}
+          <button type="button" class="link-btn" onClick={() => forgetKey(policy)}>
+            Forget it
+          </button>
+        </>
+      ) : key ? (
         <>
           Key <code>playground</code> ({key.kid}) of {policy}, in memory only, ends in {duration(key.expiresAt - now)}.
         </>
@@ -49,12 +57,34 @@ function KeyLine({ policy }: { policy: string }): JSX.Element {
   )
 }
 
+/** For whoever may not make a key under the policy: one they have. */
+function GivenKey({ policy }: { policy: string }): JSX.Element {
+  const [text, setText] = useState('')
+  const wrong =
+    text.trim() !== '' && !'clawrouter-live-'.startsWith(text.slice(0, 16)) && !text.startsWith('clawrouter-')
+  return (
+    <TextInput
+      label={`Your key of ${policy}`}
+      type="password"
+      autocomplete="off"
+      mono
+      value={text}
+      onInput={next => {
+        setText(next)
+        giveKey(policy, next)
+      }}
+      error={wrong ? 'A key of this router begins with clawrouter-.' : null}
+      hint="You may not make keys under this policy, so the playground needs one of yours. It stays in the memory of this page."
+    />
+  )
+}
+
 export default function Playground(): JSX.Element {
   const query = useQuery()
   const [given] = useState(takeOver)
   const [settings, setSettings] = useState<Settings>({
     model: query.get('model') || 'clawrouter/auto',
-    policy: query.get('policy') || 'default',
+    policy: query.get('policy') || firstPolicy(),
     system: given?.system ?? '',
     temperature: null,
     maxTokens: null,
@@ -69,8 +99,10 @@ export default function Playground(): JSX.Element {
   const abort = useRef<AbortController | null>(null)
   const composer = useRef<HTMLTextAreaElement>(null)
   const frame = useRef(0)
-  const policies = useResource('documents/policies', signal => listDocuments('policies', {}, signal))
-  const candidates = useResource(`candidates?${settings.policy}`, signal => listCandidates(settings.policy, signal))
+  const policies = usePolicies()
+  const candidates = useResource(settings.policy ? `candidates?${settings.policy}` : null, signal =>
+    listCandidates(settings.policy, signal),
+  )
   const running = turns.at(-1)?.running === true
 
   // The bundled start has clawrouter/auto only when some model can run; fall back to what can.
@@ -80,6 +112,9 @@ export default function Playground(): JSX.Element {
     const start = startModel(candidates.data?.items ?? [])
     if (start && !query.get('model') && !models.some(item => item.model === settings.model)) change({ model: start })
   }, [candidates.data])
+  useEffect(() => {
+    if (!settings.policy && policies.ids[0]) change({ policy: policies.ids[0] })
+  }, [policies.ids[0]])
   useEffect(
     () => () => {
       abort.current?.abort()
@@ -136,15 +171,14 @@ export default function Playground(): JSX.Element {
                 code: 'network',
                 message: 'The connection broke before the answer was complete.',
               })
-        if (shown.code === 'invalid_api_key' || shown.code === 'key_revoked')
-          callerKeys.value = callerKeys.value.filter(item => item.policy !== settings.policy)
+        if (shown.code === 'invalid_api_key' || shown.code === 'key_revoked') forgetKey(settings.policy)
         last({ answer: newest, running: false, error: shown })
       }
     }
     composer.current?.focus()
   }
 
-  const mint = can('keys.mint')
+  const ready = mayMint(settings.policy) || callerKeys.value.some(item => item.policy === settings.policy && item.given)
   const toolsBroken = (() => {
     try {
       return settings.tools.trim() !== '' && !Array.isArray(JSON.parse(settings.tools))
@@ -165,7 +199,11 @@ export default function Playground(): JSX.Element {
         </>
       }
     >
-      {!mint && <Callout tone="info">The playground mints a key for itself. Your role may not mint keys.</Callout>}
+      {policies.known && policies.ids.length === 0 && (
+        <Callout tone="info">
+          You have no key yet, and no policy is open to members. Ask an admin for a key in your name.
+        </Callout>
+      )}
       <div class="chat">
         <Panel flush>
           <div class="panel-body transcript" aria-label="Conversation" role="group">
@@ -197,6 +235,7 @@ export default function Playground(): JSX.Element {
               void run(prompt, turns)
             }}
           >
+            {settings.policy && !ready && <GivenKey key={settings.policy} policy={settings.policy} />}
             <textarea
               ref={composer}
               class="textarea"
@@ -221,28 +260,23 @@ export default function Playground(): JSX.Element {
                 <Button
                   kind="primary"
                   type="submit"
-                  disabled={!mint || !prompt.trim() || toolsBroken}
+                  disabled={!ready || !prompt.trim() || toolsBroken}
                   why={
                     toolsBroken
                       ? 'The tools are not a JSON array'
-                      : mint
+                      : ready
                         ? 'Write a message first'
-                        : 'Your role may not mint keys'
+                        : 'Give a key first'
                   }
                 >
                   Send <kbd>{modifier}↵</kbd>
                 </Button>
               )}
-              <KeyLine policy={settings.policy} />
+              {ready && <KeyLine policy={settings.policy} />}
             </div>
           </form>
         </Panel>
-        <SettingsPanel
-          settings={settings}
-          onChange={change}
-          candidates={candidates}
-          policies={policies.data?.items.map(item => item.document.id) ?? [settings.policy]}
-        />
+        <SettingsPanel settings={settings} onChange={change} candidates={candidates} policies={policies.ids} />
       </div>
       {code && (
         <CodeDialog

@@ -5,9 +5,9 @@ import type { ModelCandidate } from '../../api/schema/operate.ts'
 import { price } from '../../lib/format.ts'
 import { Combobox, type Option } from '../../ui/combobox.tsx'
 import { NumberInput, TextInput } from '../../ui/field.tsx'
+import { ErrorBox } from '../../ui/loaded.tsx'
 import { Panel } from '../../ui/panel.tsx'
 import { Select } from '../../ui/select.tsx'
-import { ErrorBox } from '../../ui/states.tsx'
 import { Switch } from '../../ui/switch.tsx'
 import type { Settings } from './chat.ts'
 
@@ -77,7 +77,7 @@ export function SettingsPanel({ settings, onChange, candidates, policies }: Sett
         label="Act as policy"
         value={settings.policy}
         onChange={policy => onChange({ policy })}
-        choices={[...new Set([...policies, settings.policy])].map(id => ({ value: id, text: id }))}
+        choices={[...new Set([...policies, settings.policy])].map(id => ({ value: id, text: id || 'none' }))}
       />
       <TextInput label="System text" rows={2} value={settings.system} onInput={system => onChange({ system })} />
       <div class="grid-fields">

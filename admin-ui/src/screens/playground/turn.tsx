@@ -10,8 +10,8 @@ import { Callout } from '../../ui/callout.tsx'
 import { Chip } from '../../ui/chip.tsx'
 import { Code } from '../../ui/code.tsx'
 import { Copy } from '../../ui/copy.tsx'
+import { ErrorBox } from '../../ui/loaded.tsx'
 import { Markdown } from '../../ui/markdown.tsx'
-import { ErrorBox } from '../../ui/states.tsx'
 import { type Answer, advice } from './chat.ts'
 
 export interface TurnState {

@@ -1,7 +1,6 @@
 /** Requests: one row per compound request, filters in the URL, live tail. */
 import type { JSX } from 'preact'
 import { useEffect, useState } from 'preact/hooks'
-import { listDocuments } from '../../api/documents.ts'
 import { listRequests } from '../../api/operate.ts'
 import { useResource } from '../../api/resource.ts'
 import type { RequestRow } from '../../api/schema/operate.ts'
@@ -10,13 +9,17 @@ import { useShortcuts } from '../../lib/shortcuts.ts'
 import { middle, segment, spaced } from '../../lib/text.ts'
 import { adminUrl, queryText, useQuery } from '../../lib/url.ts'
 import { Button } from '../../ui/button.tsx'
+import { Code } from '../../ui/code.tsx'
 import { csv, download } from '../../ui/download.ts'
-import { Figures, Page, Panel } from '../../ui/panel.tsx'
+import { EmptyFiltered, Loaded } from '../../ui/loaded.tsx'
+import { Page } from '../../ui/page.tsx'
+import { Figures, Panel } from '../../ui/panel.tsx'
 import { SearchBox } from '../../ui/search.tsx'
 import { Select } from '../../ui/select.tsx'
-import { Empty, EmptyFiltered, Loaded } from '../../ui/states.tsx'
+import { Empty } from '../../ui/states.tsx'
 import { Table } from '../../ui/table.tsx'
 import { Pager } from '../shared/pager.tsx'
+import { usePolicies } from '../shared/policies.ts'
 import { Attempts, Status } from '../shared/request-cells.tsx'
 import { useStartModel } from '../shared/start-model.ts'
 import { summary } from './summary.ts'
@@ -97,7 +100,7 @@ export default function Requests(): JSX.Element {
   const filter = Object.fromEntries(filterNames.map(name => [name, query.get(name)]))
   const { since, ...rest } = filter
   const cursor = query.get('cursor')
-  const policies = useResource('documents/policies', signal => listDocuments('policies', {}, signal))
+  const policies = usePolicies()
   const period = periods[since ?? '']
   const list = useResource(
     `requests?${queryText({ ...filter, cursor })}`,
@@ -156,10 +159,7 @@ export default function Requests(): JSX.Element {
           label="Policy"
           value={filter['policy'] ?? ''}
           onChange={set('policy')}
-          choices={[
-            { value: '', text: 'All policies' },
-            ...(policies.data?.items ?? []).map(item => ({ value: item.document.id, text: item.document.id })),
-          ]}
+          choices={[{ value: '', text: 'All policies' }, ...policies.ids.map(id => ({ value: id, text: id }))]}
         />
         <Select
           inline
@@ -195,7 +195,7 @@ export default function Requests(): JSX.Element {
                   onClear={clear}
                 />
               ) : (
-                <Empty title="No request yet" command={snippet(model)}>
+                <Empty title="No request yet" action={<Code text={snippet(model)} />}>
                   Each call to the router appears here a moment after it ended.
                 </Empty>
               )}

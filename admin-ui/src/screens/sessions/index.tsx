@@ -9,8 +9,11 @@ import { dateTime } from '../../lib/format.ts'
 import { middle, plural } from '../../lib/text.ts'
 import { adminUrl, useQuery } from '../../lib/url.ts'
 import { Button } from '../../ui/button.tsx'
-import { Page, Panel } from '../../ui/panel.tsx'
-import { Empty, Loaded } from '../../ui/states.tsx'
+import { Code } from '../../ui/code.tsx'
+import { Loaded } from '../../ui/loaded.tsx'
+import { Page } from '../../ui/page.tsx'
+import { Panel } from '../../ui/panel.tsx'
+import { Empty } from '../../ui/states.tsx'
 import { Table } from '../../ui/table.tsx'
 import { Ago } from '../../ui/time.tsx'
 import { toast, toastError } from '../../ui/toast.tsx'
@@ -53,7 +56,7 @@ export default function Sessions(): JSX.Element {
         <Loaded of={sessions} what="Sessions">
           {data =>
             data.items.length === 0 ? (
-              <Empty title="No conversation is pinned" command={snippet(model)}>
+              <Empty title="No conversation is pinned" action={<Code text={snippet(model)} />}>
                 Clients keep a model for a conversation by sending a session id. Pins end after a while of silence.
               </Empty>
             ) : (

@@ -10,8 +10,8 @@ import { Button } from '../../ui/button.tsx'
 import { Dialog } from '../../ui/dialog.tsx'
 import { download } from '../../ui/download.ts'
 import { Field } from '../../ui/field.tsx'
+import { ErrorBox } from '../../ui/loaded.tsx'
 import { Panel } from '../../ui/panel.tsx'
-import { ErrorBox } from '../../ui/states.tsx'
 import { toast, toastError } from '../../ui/toast.tsx'
 
 const maxBytes = 8_388_608

@@ -5,7 +5,7 @@ import { useWork } from '../../api/work.ts'
 import { Button } from '../../ui/button.tsx'
 import { Dialog } from '../../ui/dialog.tsx'
 import { TextInput } from '../../ui/field.tsx'
-import { ErrorBox } from '../../ui/states.tsx'
+import { ErrorBox } from '../../ui/loaded.tsx'
 
 interface NameDialogProps {
   title: string

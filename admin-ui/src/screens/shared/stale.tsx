@@ -6,7 +6,7 @@ import { stored } from '../../api/schema/common.ts'
 import { Button } from '../../ui/button.tsx'
 import { Callout } from '../../ui/callout.tsx'
 import { Diff, diffOf } from '../../ui/diff.tsx'
-import { ErrorBox } from '../../ui/states.tsx'
+import { ErrorBox } from '../../ui/loaded.tsx'
 
 const Theirs = stored(v.looseObject({}))
 export type Theirs = v.InferOutput<typeof Theirs>

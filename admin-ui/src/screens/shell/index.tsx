@@ -9,12 +9,12 @@ import { modifier, useShortcuts } from '../../lib/shortcuts.ts'
 import { details, type Screen, screens } from '../../routes.tsx'
 import { LinkButton } from '../../ui/button.tsx'
 import { Icon } from '../../ui/icon.tsx'
-import { Page } from '../../ui/panel.tsx'
+import { Page } from '../../ui/page.tsx'
 import { Empty, Skeleton } from '../../ui/states.tsx'
 import { ToastRegion } from '../../ui/toast.tsx'
 import { Account } from './account.tsx'
-import { NewVersion } from './new-version.tsx'
 
+const NewVersion = lazy(() => import('./new-version.tsx'))
 const Palette = lazy(() => import('./palette.tsx'))
 const Shortcuts = lazy(() => import('./shortcuts-help.tsx'))
 
@@ -30,17 +30,18 @@ function Rail({ path }: { path: string }): JSX.Element {
   }, [path])
   return (
     <nav class="rail" aria-label="Screens">
-      <a class="brand" href="/admin/overview">
+      <a class="brand" href="/admin">
         <Icon name="brand" size={20} /> clawrouter
       </a>
-      {groups.map(group => (
-        <>
-          <div class="rail-group" key={group}>
-            {group}
-          </div>
-          {screens
-            .filter(item => item.group === group && allowed(item))
-            .map(item => (
+      {groups.map(group => {
+        const items = screens.filter(item => item.group === group && allowed(item))
+        if (items.length === 0) return null
+        return (
+          <>
+            <div class="rail-group" key={group}>
+              {group}
+            </div>
+            {items.map(item => (
               <a
                 key={item.href}
                 class="rail-link"
@@ -48,7 +49,7 @@ function Rail({ path }: { path: string }): JSX.Element {
                 aria-current={
                   path === item.href ||
                   path.startsWith(`${item.href}/`) ||
-                  (path === '/admin' && item.href === '/admin/overview')
+                  (path === '/admin' && item === screens.find(allowed))
                     ? 'page'
                     : undefined
                 }
@@ -56,8 +57,9 @@ function Rail({ path }: { path: string }): JSX.Element {
                 {item.title}
               </a>
             ))}
-        </>
-      ))}
+          </>
+        )
+      })}
     </nav>
   )
 }
@@ -133,7 +135,9 @@ export default function Shell({ me }: { me: Me }): JSX.Element {
       </a>
       <Rail path={path} />
       <div class="main">
-        <NewVersion />
+        <ErrorBoundary>
+          <NewVersion />
+        </ErrorBoundary>
         <header class="topbar">
           <span class="topbar-name clip">{me.deployment}</span>
           <button

@@ -4,6 +4,8 @@ import { useEffect, useState } from 'preact/hooks'
 import { TextButton } from '../../ui/button.tsx'
 
 const everyMs = 600_000
+/** The first look waits until the screen has its data. */
+const firstMs = 5_000
 
 async function buildTime(): Promise<string | null> {
   try {
@@ -15,7 +17,7 @@ async function buildTime(): Promise<string | null> {
   }
 }
 
-export function NewVersion(): JSX.Element | null {
+export default function NewVersion(): JSX.Element | null {
   const [changed, setChanged] = useState(false)
   useEffect(() => {
     let first: string | null = null
@@ -25,9 +27,12 @@ export function NewVersion(): JSX.Element | null {
       if (first !== null && time !== null && time !== first) setChanged(true)
       first ??= time
     }
-    void look()
+    const soon = setTimeout(() => void look(), firstMs)
     const timer = setInterval(() => void look(), everyMs)
-    return () => clearInterval(timer)
+    return () => {
+      clearTimeout(soon)
+      clearInterval(timer)
+    }
   }, [])
   if (!changed) return null
   return (

@@ -32,9 +32,12 @@ export default function Palette({ onClose }: { onClose: () => void }): JSX.Eleme
   const [query, setQuery] = useState('')
   const [active, setActive] = useState(0)
   const box = useRef<HTMLDialogElement>(null)
-  const models = useResource('documents/models', signal => listDocuments('models', {}, signal))
-  const policies = useResource('documents/policies', signal => listDocuments('policies', {}, signal))
-  const profiles = useResource('documents/fusion-profiles', signal => listDocuments('fusion-profiles', {}, signal))
+  const all = can('audit.read')
+  const models = useResource(all ? 'documents/models' : null, signal => listDocuments('models', {}, signal))
+  const policies = useResource(all ? 'documents/policies' : null, signal => listDocuments('policies', {}, signal))
+  const profiles = useResource(all ? 'documents/fusion-profiles' : null, signal =>
+    listDocuments('fusion-profiles', {}, signal),
+  )
   const keys = useResource('keys?', signal => listKeys({}, signal))
 
   useEffect(() => {
@@ -55,14 +58,23 @@ export default function Palette({ onClose }: { onClose: () => void }): JSX.Eleme
     ...(can('keys.mint')
       ? [{ text: 'Create key', side: 'action', words: 'new mint', run: go('/admin/keys?new=1') }]
       : []),
-    { text: 'Test the fusion draft', side: 'action', words: 'prompt', run: go('/admin/fusion/default?panel=test') },
     { text: 'Inspect a prompt', side: 'action', words: 'route explain', run: go('/admin/inspect') },
-    {
-      text: 'Connect a local endpoint',
-      side: 'action',
-      words: 'ollama vllm lm studio',
-      run: go('/admin/models?wizard=1'),
-    },
+    ...(all
+      ? [
+          {
+            text: 'Test the fusion draft',
+            side: 'action',
+            words: 'prompt',
+            run: go('/admin/fusion/default?panel=test'),
+          },
+          {
+            text: 'Connect a local endpoint',
+            side: 'action',
+            words: 'ollama vllm lm studio',
+            run: go('/admin/models?wizard=1'),
+          },
+        ]
+      : []),
     { text: 'Theme: light', side: 'action', run: () => setTheme('light') },
     { text: 'Theme: dark', side: 'action', run: () => setTheme('dark') },
     { text: 'Theme: as the system', side: 'action', run: () => setTheme('system') },

@@ -8,8 +8,8 @@ import { Callout } from '../../ui/callout.tsx'
 import { Code } from '../../ui/code.tsx'
 import { TextInput } from '../../ui/field.tsx'
 import { Icon } from '../../ui/icon.tsx'
+import { ErrorBox } from '../../ui/loaded.tsx'
 import { Panel } from '../../ui/panel.tsx'
-import { ErrorBox } from '../../ui/states.tsx'
 
 function Frame({ children }: { children: JSX.Element | JSX.Element[] }): JSX.Element {
   useEffect(() => {

@@ -15,12 +15,15 @@ import { LinkButton } from '../../ui/button.tsx'
 import { Callout } from '../../ui/callout.tsx'
 import { Json } from '../../ui/code.tsx'
 import { Copy } from '../../ui/copy.tsx'
-import { Figures, Page, Panel } from '../../ui/panel.tsx'
-import { Empty, Loaded } from '../../ui/states.tsx'
+import { Loaded } from '../../ui/loaded.tsx'
+import { Page } from '../../ui/page.tsx'
+import { Figures, Panel } from '../../ui/panel.tsx'
+import { Empty } from '../../ui/states.tsx'
 import { TabPanel, Tabs } from '../../ui/tabs.tsx'
 import { Waterfall } from '../../viz/waterfall.tsx'
 import { ExplanationView } from '../inspect/view.tsx'
 import { Status } from '../shared/request-cells.tsx'
+import { type ContentState, ContentTab } from './content.tsx'
 import { calls, spanName, waterfallRows } from './rows.tsx'
 import { AttemptsTable, SpanDetail } from './spans.tsx'
 
@@ -33,18 +36,6 @@ function callsNote(trace: Trace): string {
 /** Money is set aside only where a budget could run out. */
 function reservedNote(reserved: number | null | undefined): string | undefined {
   return reserved ? `reserved ${money(reserved)}` : undefined
-}
-
-function Content({ trace }: { trace: Trace }): JSX.Element {
-  if (!trace.content?.kept) {
-    return (
-      <Empty title="Content was not kept">
-        {trace.content?.why ?? 'The policy keeps metadata only'}. Numbers, calls and decisions are complete; prompts and
-        answers were never stored.
-      </Empty>
-    )
-  }
-  return <Json value={trace.content} label="Stored content" />
 }
 
 function Routing({ trace }: { trace: Trace }): JSX.Element {
@@ -99,6 +90,7 @@ export default function TraceScreen(): JSX.Element {
   const trace = useResource(`trace/${id}`, signal => readTrace(id, signal))
   const [selected, setSelected] = useState<string | null>(null)
   const [tab, setTab] = useState('attempts')
+  const [content, setContent] = useState<{ id: string; now: ContentState }>({ id, now: { state: 'closed' } })
   const { data } = trace
   const inspect =
     data && adminUrl('/inspect', { model: data.requested_model, policy: data.policy, session: data.session })
@@ -206,7 +198,13 @@ export default function TraceScreen(): JSX.Element {
                     <div class="panel-body">
                       {tab === 'routing' && <Routing trace={found} />}
                       {tab === 'budget' && <Budget trace={found} />}
-                      {tab === 'content' && <Content trace={found} />}
+                      {tab === 'content' && (
+                        <ContentTab
+                          trace={found}
+                          state={content.id === id ? content.now : { state: 'closed' }}
+                          onState={now => setContent({ id, now })}
+                        />
+                      )}
                       {tab === 'raw' && <Json value={stored} label="The stored trace" />}
                     </div>
                   )}

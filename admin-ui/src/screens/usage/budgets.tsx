@@ -6,9 +6,10 @@ import { clock, day, money } from '../../lib/format.ts'
 import { segment } from '../../lib/text.ts'
 import { adminUrl } from '../../lib/url.ts'
 import { LinkButton } from '../../ui/button.tsx'
+import { Loaded } from '../../ui/loaded.tsx'
 import { Meter } from '../../ui/meter.tsx'
 import { Panel } from '../../ui/panel.tsx'
-import { Empty, Loaded } from '../../ui/states.tsx'
+import { Empty } from '../../ui/states.tsx'
 import { Table } from '../../ui/table.tsx'
 
 interface Row {
