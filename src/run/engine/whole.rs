@@ -118,7 +118,7 @@ impl Run {
         let LegState::Whole { content_type, body } = &mut leg.state else {
             return;
         };
-        let body = Bytes::from(std::mem::take(body));
+        let body = without_mark(Bytes::from(std::mem::take(body)));
         let content_type = content_type.take();
         let Some(said) = validate(self.input.call.kind, &body).filter(|_| leg.continues.is_none()) else {
             return self.failed(leg, &Symptom::NoAnswer { body: &body }, now, health);
@@ -150,12 +150,24 @@ impl Run {
     }
 }
 
+/// The body without a byte order mark, which JSON does not have and some servers send.
+fn without_mark(body: Bytes) -> Bytes {
+    const MARK: &[u8] = "\u{feff}".as_bytes();
+    if body.starts_with(MARK) {
+        body.slice(MARK.len()..)
+    } else {
+        body
+    }
+}
+
 /// What an answer says, when it is one: choices for chat, vectors for embeddings, and no failure beside them.
 fn validate(kind: CallKind, body: &Bytes) -> Option<Validated> {
     match kind {
         CallKind::Chat => {
             let read = Completion::read(body).ok()?;
-            let failed = read.error.is_some() || read.finish.contains(&FinishReason::Error) || read.choices == 0;
+            // A choice that neither says anything nor tells why it ended is no choice.
+            let empty = read.choices == 0 || (!read.content && read.finish.is_empty());
+            let failed = read.error.is_some() || read.finish.contains(&FinishReason::Error) || empty;
             (!failed).then(|| Validated {
                 usage: read.usage,
                 text: read.text(body).into_owned(),

@@ -278,3 +278,86 @@ fn only_another_provider_helps_against_a_data_policy() {
     let story = World::new(vec![target("p")]).act("p", [act]).request();
     assert_eq!((story.status(), story.error_code().as_str()), (404, "model_not_found"));
 }
+
+fn choice(index: u32, delta: &serde_json::Value, finish: Option<&str>) -> String {
+    let chunk = json!({"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m",
+        "choices": [{"index": index, "delta": delta, "finish_reason": finish}]});
+    format!("data: {chunk}\n\n")
+}
+
+#[test]
+fn an_answer_of_several_choices_is_whole_when_each_has_ended() {
+    let words = choice(0, &json!({"content": "a"}), None) + &choice(1, &json!({"content": "b"}), None);
+    let end = |index| choice(index, &json!({}), Some("stop"));
+    let done = "data: [DONE]\n\n".to_owned();
+    for (name, stream, whole) in [
+        ("both ended", words.clone() + &end(0) + &end(1), true),
+        (
+            "the upstream says that it is done",
+            words.clone() + &end(0) + &done,
+            true,
+        ),
+        ("the second never ended", words.clone() + &end(0), false),
+        ("the first never ended", words.clone() + &end(1), false),
+        (
+            "an upstream that knows no `n`",
+            choice(0, &json!({"content": "a"}), None) + &end(0),
+            true,
+        ),
+    ] {
+        let raw = Act::Raw {
+            content_type: "text/event-stream",
+            body: stream,
+        };
+        let mut world = World::new(vec![target("p")]).act("p", [raw.clone()]);
+        world.body = json!({"model": "m", "messages": [{"role": "user", "content": "hi"}], "stream": true, "n": 2});
+        let story = world.request();
+        assert_eq!(story.done(), whole, "{name}: {}", story.body);
+        assert_eq!(story.body.contains("\"error\""), !whole, "{name}");
+        // The caller that wants one body gets none that lacks the end of a choice.
+        let mut world = World::new(vec![target("p"), target("f")])
+            .act("p", [raw])
+            .act("f", [ok(20)]);
+        world.body = json!({"model": "m", "messages": [{"role": "user", "content": "hi"}], "n": 2});
+        let story = world.request();
+        assert_eq!(story.status(), 200);
+        assert_eq!(story.path().contains("f/k1"), !whole, "{name}: {}", story.path());
+    }
+}
+
+#[test]
+fn bodies_that_say_nothing_are_no_answers() {
+    for (body, answers) in [
+        (r#"{"choices":[{}]}"#.to_owned(), false),
+        (
+            r#"{"choices":[{"index":0,"message":{"role":"assistant","content":null}}]}"#.to_owned(),
+            false,
+        ),
+        (
+            r#"{"choices":[{"index":0,"message":{"role":"assistant","content":""},"finish_reason":"length"}]}"#
+                .to_owned(),
+            true,
+        ),
+        (
+            r#"{"choices":[{"index":0,"message":{"content":"x"}}]}"#.to_owned(),
+            true,
+        ),
+        (
+            "\u{feff}{\"choices\":[{\"index\":0,\"message\":{\"content\":\"x\"},\"finish_reason\":\"stop\"}]}"
+                .to_owned(),
+            true,
+        ),
+    ] {
+        let raw = Act::Raw {
+            content_type: "application/json",
+            body: body.clone(),
+        };
+        let story = World::pf()
+            .act("p", [raw])
+            .act("f", [ok(20)])
+            .streaming(false)
+            .request();
+        assert_eq!(story.path() == "p/k1", answers, "{body}: {}", story.path());
+        assert!(!story.body.starts_with('\u{feff}'));
+    }
+}
