@@ -66,6 +66,17 @@ fn hints_in_their_order() {
         none.clone(),
         Some(7 * 24 * 3_600_000),
     );
+    check(
+        &[("retry-after", "999999999999999999999")],
+        none.clone(),
+        Some(7 * 24 * 3_600_000),
+    );
+    check(&[("retry-after", "nan")], none.clone(), None);
+    check(
+        &[("retry-after", "Fri, 20 Nov 2015 18:00:00 GMT")],
+        none.clone(),
+        Some(250),
+    );
     check(&[], json!({"error": {"message": "m", "retry_after": 3}}), Some(3_000));
     check(&[], json!({"retry_after_ms": 3500, "error": {}}), Some(3_500));
     check(&[], json!({"error": {"resets_in_seconds": 60}}), Some(60_000));
