@@ -9,8 +9,8 @@ use crate::account::ledger::message::{
     ReserveAnswer, ReserveRequest, SettleAnswer, SettleRequest, Stage as LedgerStage, Ticket,
 };
 use crate::account::ledger::query::{BudgetsAnswer, BudgetsRequest, KeysAnswer};
+use crate::account::ledger::rate;
 use crate::account::waiting::{Duty, Waiting};
-use crate::catalog::document::{BudgetScope, RateLimit};
 use crate::catalog::{NanoUsd, Policy};
 use crate::route::{Plan, Stage};
 use crate::wire::{ApiError, Millis};
@@ -22,7 +22,10 @@ use worker::Env;
 /// Must this request ask the Ledger before it calls anybody?
 pub(super) fn must_reserve(grant: &Grant, plan: &Plan) -> bool {
     let policy = &grant.policy;
-    !policy.budgets.is_empty() || policy.rate != RateLimit::default() || !provider_caps(plan).is_empty()
+    !policy.budgets.is_empty()
+        || !policy.rate.is_none()
+        || !policy.key_rate.is_none()
+        || !provider_caps(plan).is_empty()
 }
 
 /// Reserves everything that the plan may spend, in one call.
@@ -38,14 +41,7 @@ pub(super) async fn reserve(env: &Env, grant: &Grant, plan: &Plan, id: &str, tok
         lines: lines(plan),
         tokens,
         budgets: policy.budgets.iter().map(BudgetRule::from).collect(),
-        rates: if policy.rate == RateLimit::default() {
-            Vec::new()
-        } else {
-            vec![RateRule {
-                scope: BudgetScope::Policy,
-                limits: policy.rate,
-            }]
-        },
+        rates: RateRule::of(policy),
         providers: provider_caps(plan),
         lease: LEASE,
     };
@@ -228,7 +224,9 @@ fn refused(refusal: &Refusal) -> ApiError {
     let error = ApiError::new(code, refusal.to_string());
     let error = match refusal {
         Refusal::Budget { budget, .. } | Refusal::ProviderBudget { budget, .. } => error.with("budget", json!(budget)),
-        _ => error,
+        // The same headers that a granted request gets, so that a client's limiter learns from both.
+        Refusal::Rate { rate, .. } => error.telling(rate::headers(std::slice::from_ref(rate))),
+        Refusal::Revoked { .. } | Refusal::TooMany { .. } => error,
     };
     match refusal.retry_after() {
         Some(wait) => error.after(wait),

@@ -52,6 +52,7 @@ pub(super) fn error(error: &ApiError, request_id: &str) -> Response {
     if let Some(allowed) = error.details.get("allow").and_then(serde_json::Value::as_str) {
         headers.push(("allow".to_owned(), allowed.to_owned()));
     }
+    headers.extend(error.headers.iter().cloned());
     let body = error.to_json(request_id);
     text_of(error.status, "application/json", &body, &headers)
         .or_else(|_| Response::new_with_opt_str(Some("{}")).map_err(|_| platform()))

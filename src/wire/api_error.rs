@@ -15,7 +15,6 @@ const CODES: &[(&str, u16, &str)] = &[
     ("capability_unsupported", 400, "invalid_request_error"),
     ("invalid_request_id", 400, "invalid_request_error"),
     ("pricing_required", 400, "invalid_request_error"),
-    ("cost_limit_exceeded", 400, "invalid_request_error"),
     ("context_length_exceeded", 400, "invalid_request_error"),
     ("context_tier_unavailable", 400, "invalid_request_error"),
     ("invalid_api_key", 401, "authentication_error"),
@@ -78,6 +77,9 @@ pub struct ApiError {
     /// Further members of `error.clawrouter`.
     #[serde(default)]
     pub details: Map<String, Value>,
+    /// Further response headers, lower-case names.
+    #[serde(default)]
+    pub headers: Vec<(String, String)>,
 }
 
 /// One attempt in an error: classes only, no upstream text.
@@ -109,6 +111,7 @@ impl ApiError {
             attempts: Vec::new(),
             retry_after: None,
             details: Map::new(),
+            headers: Vec::new(),
         }
     }
 
@@ -130,6 +133,13 @@ impl ApiError {
     #[must_use]
     pub fn after(mut self, wait: Millis) -> Self {
         self.retry_after = Some(wait);
+        self
+    }
+
+    /// Adds response headers.
+    #[must_use]
+    pub fn telling(mut self, headers: Vec<(String, String)>) -> Self {
+        self.headers.extend(headers);
         self
     }
 
