@@ -52,7 +52,7 @@ pub(super) async fn key(incoming: &Incoming) -> Reply {
     reply::json(
         200,
         &json!({"kid": grant.key.kid, "label": grant.key.label, "principal": grant.key.principal, "policy": grant.policy.id,
-            "rate": grant.policy.rate, "budgets": budgets}),
+            "rate": grant.policy.rate, "key_rate": grant.policy.key_rate, "budgets": budgets}),
     )
 }
 

@@ -192,7 +192,7 @@ async fn first_request(admin: &Admin<'_>) -> Option<String> {
         .items
         .into_iter()
         .next()
-        .map(|row| row.request_id)
+        .map(|listed| listed.row.request_id)
 }
 
 fn way_in(auth: AuthKind) -> &'static str {
