@@ -213,7 +213,7 @@ impl Run {
     }
 
     /// Who may continue an answer that `cut` began: targets with the same model first (the same words are likeliest there), then the
-    /// others in order, at last the same target again.
+    /// others in order, at last the same target again, unless it would keep two answers.
     fn successors(&self, cut: usize) -> Vec<usize> {
         let upstream = self
             .candidates
@@ -229,7 +229,8 @@ impl Run {
             .map(|(index, candidate)| (Some(&candidate.target.model.upstream) != upstream.as_ref(), index))
             .collect();
         others.sort_unstable();
-        others.into_iter().map(|(_, index)| index).chain([cut]).collect()
+        let again = (!self.input.call.is_stored()).then_some(cut);
+        others.into_iter().map(|(_, index)| index).chain(again).collect()
     }
 
     /// The second answer is not the one that the caller has begun to read.

@@ -255,7 +255,7 @@ impl Run {
         })
     }
 
-    fn content_policy_falls_back(&self) -> bool {
+    pub(super) fn content_policy_falls_back(&self) -> bool {
         let chain = &self.input.chain;
         !self.delivery.begun() && (chain.fallback_on.content_policy || !chain.content_policy_targets.is_empty())
     }

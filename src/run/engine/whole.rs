@@ -9,7 +9,7 @@ use crate::run::classify::{Symptom, header};
 use crate::run::machine::{Action, CallId};
 use crate::run::quota;
 use crate::wire::completion::{Completion, Embeddings};
-use crate::wire::event::FinishReason;
+use crate::wire::event::{EmbeddedError, FinishReason};
 use crate::wire::{CallKind, Millis, Usage, chat_encode};
 use bytes::Bytes;
 use serde_json::{Value, json};
@@ -19,6 +19,8 @@ struct Validated {
     usage: Option<Usage>,
     finish: Option<FinishReason>,
     text: String,
+    /// No choice says anything.
+    silent: bool,
 }
 
 impl Run {
@@ -123,6 +125,14 @@ impl Run {
         let Some(said) = validate(self.input.call.kind, &body).filter(|_| leg.continues.is_none()) else {
             return self.failed(leg, &Symptom::NoAnswer { body: &body }, now, health);
         };
+        // A filter that left nothing of the answer is a refusal, when the route wants to know.
+        if said.silent && said.finish == Some(FinishReason::ContentFilter) && self.content_policy_falls_back() {
+            let error = EmbeddedError {
+                code: "content_filter".to_owned(),
+                ..EmbeddedError::default()
+            };
+            return self.failed(leg, &Symptom::Embedded(&error), now, health);
+        }
         if let Some(attempt) = self.report.attempts.get_mut(leg.attempt) {
             attempt.usage = said.usage;
             attempt.emitted_bytes = u64::try_from(said.text.len()).unwrap_or(u64::MAX);
@@ -172,6 +182,7 @@ fn validate(kind: CallKind, body: &Bytes) -> Option<Validated> {
                 usage: read.usage,
                 text: read.text(body).into_owned(),
                 finish: read.finish.first().cloned(),
+                silent: !read.content,
             })
         }
         CallKind::Embeddings => {
@@ -180,6 +191,7 @@ fn validate(kind: CallKind, body: &Bytes) -> Option<Validated> {
                 usage: read.usage,
                 text: String::new(),
                 finish: None,
+                silent: false,
             })
         }
     }

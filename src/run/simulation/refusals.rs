@@ -361,3 +361,44 @@ fn bodies_that_say_nothing_are_no_answers() {
         assert!(!story.body.starts_with('\u{feff}'));
     }
 }
+
+#[test]
+fn an_answer_that_the_provider_keeps_is_asked_of_it_once() {
+    for stream in [true, false] {
+        let mut world = World::pf()
+            .act("p", [error(500, "broken", ""), ok(20)])
+            .act("f", [ok(20)])
+            .streaming(stream);
+        world.body["store"] = json!(true);
+        let story = world.request();
+        story.assert_answer(&text(20));
+        assert_eq!(story.path(), "p/k1 f/k1");
+    }
+    // Nor is a cut one asked of the same provider again.
+    let mut world = World::new(vec![target("p")]).act("p", [mishap(60, 40, Mishap::Reset), ok(60)]);
+    world.body["store"] = json!(true);
+    let story = world.request();
+    assert_eq!(
+        (story.path().as_str(), story.report.outcome),
+        ("p/k1", Outcome::FailedInStream)
+    );
+    let mut world = World::pf().act("p", [error(500, "broken", ""), ok(20)]);
+    world.body["store"] = json!(false);
+    assert_eq!(world.request().path(), "p/k1 p/k1");
+}
+
+#[test]
+fn a_whole_answer_that_a_filter_emptied_falls_back_when_the_route_wants_it() {
+    let body =
+        r#"{"choices":[{"index":0,"message":{"role":"assistant","content":null},"finish_reason":"content_filter"}]}"#;
+    for wanted in [true, false] {
+        let raw = Act::Raw {
+            content_type: "application/json",
+            body: body.to_owned(),
+        };
+        let mut world = World::pf().act("p", [raw]).act("f", [ok(20)]).streaming(false);
+        world.chain = Box::new(move |chain| chain.fallback_on.content_policy = wanted);
+        let story = world.request();
+        assert_eq!(story.path().contains("f/k1"), wanted, "{}", story.path());
+    }
+}
