@@ -1,6 +1,6 @@
 //! How the Worker talks to the Ledger of a policy: one awaited reservation before upstreams are called, everything else after the response.
 
-use super::isolate::{self, World};
+use super::isolate;
 use super::objects::client::{self, ObjectError};
 use super::{clock, config};
 use crate::access::Grant;
@@ -47,7 +47,13 @@ pub(super) async fn reserve(env: &Env, grant: &Grant, plan: &Plan, id: &str, tok
     };
     match client::call(env, config::LEDGER, policy.id.as_str(), "/reserve", &request).await {
         Ok(ReserveAnswer::Granted(granted)) => Ok(granted),
-        Ok(ReserveAnswer::Refused(refusal)) => Err(refused(&refusal)),
+        Ok(ReserveAnswer::Refused(refusal)) => {
+            // What is left decides what is listed for this key, now as after a grant.
+            if let Refusal::Budget { budget, .. } = &refusal {
+                isolate::set_remaining(&grant.key.kid, Some(budget.remaining_usd), clock::now());
+            }
+            Err(refused(&refusal))
+        }
         Err(ObjectError::Refused(error)) => Err(*error),
         Err(ObjectError::Unreachable(_)) => Err(ApiError::new(
             "ledger_unavailable",
@@ -125,16 +131,16 @@ pub(super) async fn ask<Q: Serialize, A: DeserializeOwned>(
         })
 }
 
-/// Asks the Ledgers of all policies at once; one that is away fails the question, because a part would look like the whole.
+/// Asks the Ledgers of these policies at once; one that is away fails the question, because a part would look like the whole.
 pub(super) async fn ask_all<Q: Serialize, A: DeserializeOwned>(
     env: &Env,
-    world: &World,
+    policies: &[String],
     path: &str,
     question: impl Fn(&str) -> Q,
 ) -> Result<Vec<A>, ApiError> {
-    let asked = world.catalog.policies.keys().map(|policy| {
-        let question = question(policy.as_str());
-        async move { ask(env, policy.as_str(), path, &question).await }
+    let asked = policies.iter().map(|policy| {
+        let question = question(policy);
+        async move { ask(env, policy, path, &question).await }
     });
     join_all(asked).await.into_iter().collect()
 }

@@ -119,10 +119,13 @@ impl RouteError {
         }
     }
 
-    /// When a repeat may go through; for `Retry-After`.
+    /// When a repeat may go through; for `Retry-After`. A mistake of the request is one at any time.
     pub fn retry_at(&self) -> Option<Millis> {
+        let (status, _) = self.status_and_code();
         match self {
-            Self::Refused { retry_at, .. } | Self::NoTarget { retry_at, .. } => *retry_at,
+            Self::Refused { retry_at, .. } | Self::NoTarget { retry_at, .. } if status == 429 || status >= 500 => {
+                *retry_at
+            }
             _ => None,
         }
     }

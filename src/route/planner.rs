@@ -311,8 +311,7 @@ impl Draft<'_> {
         if !preferences.order.is_empty() || preferences.sort.is_some() {
             return report(PinState::Skipped, "The request's own order of providers wins.");
         }
-        let named = self.hints.session.is_some_and(|session| session.named);
-        if !pin.decides(named, self.estimate.typical, self.world.now) {
+        if !pin.decides(self.call.continues_tool_loop, self.estimate.typical, self.world.now) {
             return report(
                 PinState::Returned,
                 "A fallback served this session; the primary is asked again.",

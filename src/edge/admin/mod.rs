@@ -200,6 +200,17 @@ impl Admin<'_> {
         registry_call(self.incoming, path, question).await
     }
 
+    /// Ids of all policies whose Ledgers hold rows: those in force, and deleted ones, because what was spent stays spent.
+    pub(super) async fn policies_ever(&self) -> Result<Vec<String>, ApiError> {
+        let retired: Vec<String> = self.registry("/documents/retired", &()).await?;
+        let live = self.world.catalog.policies.keys().map(ToString::to_string);
+        let retired = retired.into_iter().filter(|id| {
+            let live = &self.world.catalog.policies;
+            !live.contains_key(id.as_str())
+        });
+        Ok(live.chain(retired).collect())
+    }
+
     /// Uses a write's snapshot at once in this isolate.
     pub(super) async fn adopt(&self, snapshot: &str) {
         world::adopt(&self.incoming.env, snapshot).await;

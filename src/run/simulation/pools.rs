@@ -191,6 +191,19 @@ fn when_all_are_cooling_the_soonest_gets_one_attempt() {
 }
 
 #[test]
+fn only_a_lower_order_stands_behind_the_primary() {
+    for (order, behind) in [(0, false), (1, true)] {
+        let other = TargetSpec { order, ..target("f") };
+        let mut world = World::new(vec![target("p"), other])
+            .act("p", [error(500, "broken", "")])
+            .act("f", [ok(20)]);
+        world.on_route = true;
+        let served = world.request().report.served.unwrap();
+        assert_eq!((served.index, served.behind), (1, behind), "order {order}");
+    }
+}
+
+#[test]
 fn a_request_has_one_last_attempt_and_not_one_for_each_cooling_target() {
     let mut world = World::new(vec![target("p"), target("f"), target("g")])
         .act("p", [limited("60")])
