@@ -15,6 +15,7 @@ const NESTING: usize = 8;
 
 /// What an error body says.
 #[derive(Clone, Debug, Default, PartialEq)]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts, each read alone")]
 pub struct ErrorFacts {
     /// The body holds an error object (and is not merely some JSON).
     pub is_error: bool,
