@@ -84,7 +84,7 @@ impl Run {
     /// Starts a run: its first actions are ready to be polled.
     pub fn start(mut input: RunInput, now: Millis, health: &mut Health) -> Self {
         if input.call.is_stored() {
-            // What is kept at the provider is not asked of it again (resilience.md 2.5); nor is it asked of two at once.
+            // What is kept at the provider is not asked of it again; nor is it asked of two at once.
             input.chain.retry.same_target = 0;
             input.chain.hedge.enabled = false;
         }
