@@ -58,6 +58,9 @@ pub struct KeyRecord {
     /// When it was revoked.
     #[serde(default)]
     pub revoked_at: Option<Millis>,
+    /// Counts its changes; 1 when it was minted, 0 for keys from before keys had revisions.
+    #[serde(default)]
+    pub revision: u64,
 }
 
 /// A freshly minted key: shown once, then only its record exists.
@@ -125,6 +128,7 @@ impl PresentedKey {
             last4: last4(&self.secret),
             created_at: Millis(0),
             revoked_at: None,
+            revision: 0,
         }
     }
 
@@ -187,6 +191,7 @@ pub fn mint(wish: &KeyWish, random: &[u8; MINT_BYTES], now: Millis) -> Minted {
         principal: wish.principal.clone(),
         expires: wish.expires,
         created_at: now,
+        revision: 1,
         ..presented.record(wish.policy.clone(), "")
     };
     Minted {

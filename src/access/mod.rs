@@ -7,6 +7,7 @@ pub mod admin;
 pub mod allowance;
 pub mod grant;
 pub mod key;
+pub mod key_document;
 pub mod roles;
 
 pub use grant::{Grant, KeyIdentity};

@@ -1,6 +1,7 @@
 //! Listing usage rows: filter, cursor, and merging the pages of several Ledgers into one. Newest first, by the moment of settlement.
 
 use super::calendar;
+use super::rollup::{self, CallGroup, Sums};
 use super::usage::{RequestRow, provider_of};
 use crate::wire::Millis;
 use serde::{Deserialize, Serialize};
@@ -34,6 +35,9 @@ pub struct RequestFilter {
     /// Called on the way.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub provider: Option<String>,
+    /// Counts in this group of `GET usage`; every row then says what it adds to it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub counts_for: Option<(CallGroup, String)>,
     /// Policy id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub policy: Option<String>,
@@ -119,6 +123,10 @@ impl RequestFilter {
                 }
                 "model" => filter.model = text(),
                 "provider" => filter.provider = text(),
+                "counts_for" => {
+                    let problem = "is `model:` and a model, or `provider:` and a provider";
+                    filter.counts_for = Some(counted(value).ok_or_else(|| wrong(problem))?);
+                }
                 "policy" => filter.policy = text(),
                 "key" => filter.key = text(),
                 "session" => filter.session = text(),
@@ -154,6 +162,10 @@ impl RequestFilter {
                     .any(|attempt| provider_of(&attempt.target) == provider)
             })
             && self
+                .counts_for
+                .as_ref()
+                .is_none_or(|(group, id)| rollup::share(row, *group, id).is_some())
+            && self
                 .q
                 .as_deref()
                 .is_none_or(|part| texts(row).any(|text| text.to_lowercase().contains(part)))
@@ -161,6 +173,16 @@ impl RequestFilter {
 }
 
 const MOMENT: &str = "is a date such as `2026-09-30` or a moment such as `2026-09-30T18:00:00Z`";
+
+fn counted(value: &str) -> Option<(CallGroup, String)> {
+    let (group, id) = value.split_once(':')?;
+    let group = match group {
+        "model" => CallGroup::Model,
+        "provider" => CallGroup::Provider,
+        _ => return None,
+    };
+    (!id.is_empty()).then(|| (group, id.to_owned()))
+}
 
 fn models(row: &RequestRow) -> impl Iterator<Item = &str> {
     let own = std::iter::once(row.requested_model.as_str()).chain(row.served_model.as_deref());
@@ -271,7 +293,7 @@ pub struct LedgerPage {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct RequestPage {
     /// Newest first.
-    pub items: Vec<RequestRow>,
+    pub items: Vec<ListedRow>,
     /// Cursor of the next page; `None`: this was the last.
     pub next: Option<String>,
     /// How many there are.
@@ -279,6 +301,17 @@ pub struct RequestPage {
     /// When this was true.
     #[serde(with = "calendar::moment")]
     pub as_of: Millis,
+}
+
+/// A row of a list.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ListedRow {
+    /// The row.
+    #[serde(flatten)]
+    pub row: RequestRow,
+    /// What it adds to the group that the list was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub counted: Option<Sums>,
 }
 
 /// How many rows match.
@@ -305,9 +338,15 @@ pub fn merge(filter: &RequestFilter, pages: Vec<LedgerPage>, now: Millis) -> Req
     RequestPage {
         total: Total { value: found, exact },
         next: next.map(|position| position.to_string()),
-        items: items.into_iter().map(|item| item.row).collect(),
+        items: items.into_iter().map(|item| listed(filter, item.row)).collect(),
         as_of: now,
     }
+}
+
+fn listed(filter: &RequestFilter, row: RequestRow) -> ListedRow {
+    let group = filter.counts_for.as_ref();
+    let counted = group.and_then(|(group, id)| rollup::share(&row, *group, id));
+    ListedRow { row, counted }
 }
 
 #[cfg(test)]

@@ -186,6 +186,33 @@ impl UsageQuery {
     }
 }
 
+/// What a row adds to the group `id` of a grouping by model or provider; `None`: nothing, it does not count there.
+pub fn share(row: &RequestRow, group: CallGroup, id: &str) -> Option<Sums> {
+    let mut one = Rollup::default();
+    one.add(row);
+    let mut share = None;
+    for (_, model, sums) in one.groups() {
+        let own = match group {
+            CallGroup::Model => model,
+            CallGroup::Provider => provider_of(model),
+        };
+        if own == id {
+            share.get_or_insert_with(Sums::default).add(sums);
+        }
+    }
+    share
+}
+
+/// The groupings in which one request may count in several groups, because its calls do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CallGroup {
+    /// By model of the upstream calls.
+    Model,
+    /// By provider of the upstream calls.
+    Provider,
+}
+
 /// One Ledger's part of the answer: sums by group id.
 pub type UsagePart = BTreeMap<String, Sums>;
 
@@ -277,16 +304,18 @@ fn filter(group: Grouping, id: &str, from: Millis, to: Millis) -> String {
     let name = match group {
         Grouping::Policy => "policy",
         Grouping::Key => "key",
-        Grouping::Model => "model",
-        Grouping::Provider => "provider",
+        // The rows that add up to the group are not those that merely name it.
+        Grouping::Model => "counts_for=model",
+        Grouping::Provider => "counts_for=provider",
         Grouping::Day => {
             let day = calendar::parse(id).unwrap_or(from);
             let (from, to) = (day.max(from), day.plus(Millis(DAY)).min(to));
             return format!("from={}&to={}", calendar::rfc3339(from), calendar::rfc3339(to));
         }
     };
+    let sign = if name.contains('=') { ':' } else { '=' };
     format!(
-        "{name}={}&from={}&to={}",
+        "{name}{sign}{}&from={}&to={}",
         escape(id),
         calendar::rfc3339(from),
         calendar::rfc3339(to)
@@ -375,6 +404,27 @@ mod tests {
         }
     }
 
+    proptest! {
+        #[test]
+        fn the_rows_of_a_group_add_up_to_it(rows in rows()) {
+            let mut rollup = Rollup::default();
+            for row in &rows {
+                rollup.add(row);
+            }
+            for group_by in [Grouping::Model, Grouping::Provider] {
+                let query = UsageQuery { group: group_by, from: Millis(HOUR), to: Millis(2 * HOUR), kids: None };
+                let of = if group_by == Grouping::Model { CallGroup::Model } else { CallGroup::Provider };
+                for (id, sums) in group(&query, "team", &[(1, rollup.clone())]) {
+                    let mut total = Sums::default();
+                    for share in rows.iter().filter_map(|row| share(row, of, &id)) {
+                        total.add(&share);
+                    }
+                    prop_assert_eq!(total, sums, "{}", id);
+                }
+            }
+        }
+    }
+
     #[test]
     fn groups_beyond_the_bound_keep_the_total() {
         let mut rollup = Rollup::default();
@@ -408,7 +458,7 @@ mod tests {
         let report = report(&query, vec![part], Millis(0));
         assert_eq!(
             report.groups[0].filter,
-            "model=p0/m0&from=1970-01-01T01:00:00Z&to=1970-01-01T03:00:00Z"
+            "counts_for=model:p0/m0&from=1970-01-01T01:00:00Z&to=1970-01-01T03:00:00Z"
         );
         assert_eq!(escape("a b&c=d"), "a%20b%26c%3Dd");
     }

@@ -372,7 +372,7 @@ fn served(report: &Report, cost: NanoUsd) -> Option<Served> {
     Some(Served {
         target: served.model.clone(),
         credential: served.credential.clone(),
-        fell_back: served.index > 0,
+        fell_back: served.behind,
         cost,
         explanation: None,
     })

@@ -1,6 +1,6 @@
 //! How the Worker talks to the Ledger of a policy: one awaited reservation before upstreams are called, everything else after the response.
 
-use super::isolate::{self, World};
+use super::isolate;
 use super::objects::client::{self, ObjectError};
 use super::{clock, config};
 use crate::access::Grant;
@@ -9,8 +9,8 @@ use crate::account::ledger::message::{
     ReserveAnswer, ReserveRequest, SettleAnswer, SettleRequest, Stage as LedgerStage, Ticket,
 };
 use crate::account::ledger::query::{BudgetsAnswer, BudgetsRequest, KeysAnswer};
+use crate::account::ledger::rate;
 use crate::account::waiting::{Duty, Waiting};
-use crate::catalog::document::{BudgetScope, RateLimit};
 use crate::catalog::{NanoUsd, Policy};
 use crate::route::{Plan, Stage};
 use crate::wire::{ApiError, Millis};
@@ -21,7 +21,10 @@ use worker::Env;
 /// Must this request ask the Ledger before it calls anybody?
 pub(super) fn must_reserve(grant: &Grant, plan: &Plan) -> bool {
     let policy = &grant.policy;
-    !policy.budgets.is_empty() || policy.rate != RateLimit::default() || !provider_caps(plan).is_empty()
+    !policy.budgets.is_empty()
+        || !policy.rate.is_none()
+        || !policy.key_rate.is_none()
+        || !provider_caps(plan).is_empty()
 }
 
 /// Reserves everything that the plan may spend, in one call.
@@ -37,20 +40,19 @@ pub(super) async fn reserve(env: &Env, grant: &Grant, plan: &Plan, id: &str, tok
         lines: lines(plan),
         tokens,
         budgets: policy.budgets.iter().map(BudgetRule::from).collect(),
-        rates: if policy.rate == RateLimit::default() {
-            Vec::new()
-        } else {
-            vec![RateRule {
-                scope: BudgetScope::Policy,
-                limits: policy.rate,
-            }]
-        },
+        rates: RateRule::of(policy),
         providers: provider_caps(plan),
         lease: LEASE,
     };
     match client::call(env, config::LEDGER, policy.id.as_str(), "/reserve", &request).await {
         Ok(ReserveAnswer::Granted(granted)) => Ok(granted),
-        Ok(ReserveAnswer::Refused(refusal)) => Err(refused(&refusal)),
+        Ok(ReserveAnswer::Refused(refusal)) => {
+            // What is left decides what is listed for this key, now as after a grant.
+            if let Refusal::Budget { budget, .. } = &refusal {
+                isolate::set_remaining(&grant.key.kid, Some(budget.remaining_usd), clock::now());
+            }
+            Err(refused(&refusal))
+        }
         Err(ObjectError::Refused(error)) => Err(*error),
         Err(ObjectError::Unreachable(_)) => Err(ApiError::new(
             "ledger_unavailable",
@@ -128,16 +130,16 @@ pub(super) async fn ask<Q: Serialize, A: DeserializeOwned>(
         })
 }
 
-/// Asks the Ledgers of all policies at once; one that is away fails the question, because a part would look like the whole.
+/// Asks the Ledgers of these policies at once; one that is away fails the question, because a part would look like the whole.
 pub(super) async fn ask_all<Q: Serialize, A: DeserializeOwned>(
     env: &Env,
-    world: &World,
+    policies: &[String],
     path: &str,
     question: impl Fn(&str) -> Q,
 ) -> Result<Vec<A>, ApiError> {
-    let asked = world.catalog.policies.keys().map(|policy| {
-        let question = question(policy.as_str());
-        async move { ask(env, policy.as_str(), path, &question).await }
+    let asked = policies.iter().map(|policy| {
+        let question = question(policy);
+        async move { ask(env, policy, path, &question).await }
     });
     join_all(asked).await.into_iter().collect()
 }
@@ -227,7 +229,9 @@ fn refused(refusal: &Refusal) -> ApiError {
     let error = ApiError::new(code, refusal.to_string());
     let error = match refusal {
         Refusal::Budget { budget, .. } | Refusal::ProviderBudget { budget, .. } => error.with("budget", budget),
-        _ => error,
+        // The same headers that a granted request gets, so that a client's limiter learns from both.
+        Refusal::Rate { rate, .. } => error.telling(rate::headers(std::slice::from_ref(rate))),
+        Refusal::Revoked { .. } | Refusal::TooMany { .. } => error,
     };
     match refusal.retry_after() {
         Some(wait) => error.after(wait),

@@ -53,6 +53,7 @@ pub(super) fn error(error: &ApiError, request_id: &str) -> Response {
     if let Some(allowed) = error.details.get("allow").and_then(RawJson::string) {
         headers.push(("allow".to_owned(), allowed));
     }
+    headers.extend(error.headers.iter().cloned());
     let body = error.to_json(request_id);
     text_of(error.status, "application/json", &body, &headers)
         .or_else(|_| Response::new_with_opt_str(Some("{}")).map_err(|_| platform()))

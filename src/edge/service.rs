@@ -56,6 +56,7 @@ struct KeyAnswer<'a> {
     principal: Option<&'a str>,
     policy: &'a PolicyId,
     rate: RateLimit,
+    key_rate: RateLimit,
     budgets: Vec<BudgetState>,
 }
 
@@ -81,6 +82,7 @@ pub(super) async fn key(incoming: &Incoming) -> Reply {
             principal: grant.key.principal.as_deref(),
             policy: &grant.policy.id,
             rate: grant.policy.rate,
+            key_rate: grant.policy.key_rate,
             budgets,
         },
     )

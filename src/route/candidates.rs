@@ -92,6 +92,7 @@ pub(super) struct Sorted {
 pub(super) fn sort_out(wishes: &[Wish], asker: &Asker) -> Sorted {
     let mut sorted = Sorted::default();
     let mut seen = BTreeSet::new();
+    let mut away: Vec<(u32, u32)> = Vec::new();
     for wish in wishes {
         let id = wish.model.id.as_str();
         let repeated = !seen.insert((id, wish.pool.as_ref()));
@@ -105,16 +106,39 @@ pub(super) fn sort_out(wishes: &[Wish], asker: &Asker) -> Sorted {
         };
         match passed {
             Ok(ready) => sorted.ready.push(ready),
-            Err(refusal) => sorted.refused.push((id.to_owned(), refusal)),
+            Err(refusal) => {
+                if may_come_back(refusal.code) {
+                    away.push((wish.level, wish.order));
+                }
+                sorted.refused.push((id.to_owned(), refusal));
+            }
         }
     }
     drop_unaffordable(&mut sorted, asker);
     drop_too_small(&mut sorted, asker);
     order(&mut sorted.ready, asker);
+    // Who answers for a target that is away is its fallback, also when it is never tried: the session returns to it.
+    for ready in &mut sorted.ready {
+        let place = (ready.level, ready.target.order);
+        let before = away.iter().filter(|other| **other < place).count();
+        ready.target.index = ready
+            .target
+            .index
+            .saturating_add(u32::try_from(before).unwrap_or(u32::MAX));
+    }
     if asker.call.controls.provider.allow_fallbacks == Some(false) {
         keep_primary(&mut sorted);
     }
     sorted
+}
+
+/// Is the target only away for a while, by no wish of the caller and no decision of an operator?
+const fn may_come_back(code: RefusalCode) -> bool {
+    use RefusalCode as C;
+    matches!(
+        code,
+        C::CredentialsExhausted | C::QuotaExhausted | C::NoAccess | C::TargetGone | C::Cooling
+    )
 }
 
 /// Without fallbacks the primary stays the only one, cooling or not.

@@ -68,11 +68,16 @@ impl RouteError {
             Self::Refused { refusal, .. } => of_refusal(refusal.code),
             Self::FusionRefused { .. } => (404, "model_not_found"),
             Self::NoTarget { refusals, .. } => {
-                let mut answers = refusals.iter().map(|(_, refusal)| of_refusal(refusal.code));
-                let first = answers.next();
+                let answers = || refusals.iter().map(|(_, refusal)| of_refusal(refusal.code));
+                let first = answers().next();
                 match first {
                     // One and the same reason says more than "no target".
-                    Some(first) if answers.all(|other| other == first) && first.1 != "model_not_found" => first,
+                    Some(first) if answers().all(|other| other == first) && first.1 != "model_not_found" => first,
+                    // The request excludes them all, each in its own way: trying again cannot help.
+                    Some(_) if refusals.iter().all(|(_, refusal)| is_of_the_request(refusal.code)) => {
+                        let preferred = (404, "model_not_found");
+                        answers().find(|answer| *answer != preferred).unwrap_or(preferred)
+                    }
                     _ => (503, "no_executable_target"),
                 }
             }
@@ -103,18 +108,36 @@ impl RouteError {
                 RefusalCode::CostCap => Some("clawrouter.max_cost_usd"),
                 _ => Some("model"),
             },
-            Self::FusionRefused { .. } | Self::NoTarget { .. } => Some("model"),
+            Self::NoTarget { refusals, .. } => {
+                let by_preference = refusals
+                    .iter()
+                    .all(|(_, refusal)| refusal.code == RefusalCode::Preference);
+                Some(if by_preference { "provider" } else { "model" })
+            }
+            Self::FusionRefused { .. } => Some("model"),
             Self::BadControl { param, .. } => Some(param),
         }
     }
 
-    /// When a repeat may go through; for `Retry-After`.
+    /// When a repeat may go through; for `Retry-After`. A mistake of the request is one at any time.
     pub fn retry_at(&self) -> Option<Millis> {
+        let (status, _) = self.status_and_code();
         match self {
-            Self::Refused { retry_at, .. } | Self::NoTarget { retry_at, .. } => *retry_at,
+            Self::Refused { retry_at, .. } | Self::NoTarget { retry_at, .. } if status == 429 || status >= 500 => {
+                *retry_at
+            }
             _ => None,
         }
     }
+}
+
+/// Does the request itself exclude the target, whatever state the target is in?
+const fn is_of_the_request(code: RefusalCode) -> bool {
+    use RefusalCode as C;
+    matches!(
+        code,
+        C::Preference | C::WrongKind | C::LacksCapability | C::TooLong | C::CostCap
+    )
 }
 
 fn of_refusal(code: RefusalCode) -> (u16, &'static str) {

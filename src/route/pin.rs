@@ -77,7 +77,7 @@ pub struct Served {
     pub target: ModelId,
     /// Label of the credential.
     pub credential: Option<String>,
-    /// An earlier target failed in this request.
+    /// It stands behind the primary, whose turn it would have been.
     pub fell_back: bool,
     /// What it cost.
     pub cost: NanoUsd,
@@ -119,11 +119,12 @@ impl Pin {
     }
 
     /// May the pin decide this request's first target? A chosen target: yes. A fallback: while its prompt cache is worth more than
-    /// a look at the primary, or while the caller named the session; never longer than ten minutes.
-    pub fn decides(&self, named: bool, estimated_tokens: u64, now: Millis) -> bool {
+    /// a look at the primary, or in the midst of a loop of tool calls; never longer than ten minutes. Any other session, named or
+    /// not, asks the primary first.
+    pub fn decides(&self, in_tool_loop: bool, estimated_tokens: u64, now: Millis) -> bool {
         let Some(since) = self.fallback_since else { return true };
         let recent = now.since(self.last_used_at) < FALLBACK_RECENT;
-        recent && now.since(since) < FALLBACK_LONGEST && (named || estimated_tokens > CACHE_WORTHY_TOKENS)
+        recent && now.since(since) < FALLBACK_LONGEST && (in_tool_loop || estimated_tokens > CACHE_WORTHY_TOKENS)
     }
 }
 
@@ -213,7 +214,7 @@ mod tests {
     fn a_fallback_pin_ends_soon() {
         let chosen = after_answer(None, "r", served("p/a", false), Millis(0));
         let mut pin = after_answer(Some(&chosen), "r", served("p/b", true), Millis(0));
-        // Anonymous and small: straight back to the primary. Large or named: it stays while the cache is warm.
+        // Small: straight back to the primary. Large or in a tool loop: it stays while the cache is warm.
         assert!(!pin.decides(false, 100, Millis(1)));
         assert!(pin.decides(false, 20_001, Millis(299_999)));
         assert!(!pin.decides(false, 20_001, Millis(300_000)));

@@ -328,8 +328,7 @@ impl Draft<'_> {
         if (!preferences.order.is_empty() && !forced) || (preferences.sort.is_some() && !kept) {
             return report(PinState::Skipped, "The request's own order of providers wins.");
         }
-        let named = self.hints.session.is_some_and(|session| session.named);
-        if !kept && !pin.decides(named, self.estimate.typical, self.world.now) {
+        if !pin.decides(kept, self.estimate.typical, self.world.now) {
             return report(
                 PinState::Returned,
                 "A fallback served this session; the primary is asked again.",

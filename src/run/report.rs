@@ -77,6 +77,8 @@ pub struct Served {
     pub credential: Option<String>,
     /// Position in the plan; 0: the primary.
     pub index: u32,
+    /// It is no equal of the primary (another target of its order group) but stands behind it.
+    pub behind: bool,
     /// Index into [`Report::attempts`].
     pub attempt: usize,
     /// When the response began.

@@ -16,7 +16,6 @@ const CODES: &[(&str, u16, &str)] = &[
     ("capability_unsupported", 400, "invalid_request_error"),
     ("invalid_request_id", 400, "invalid_request_error"),
     ("pricing_required", 400, "invalid_request_error"),
-    ("cost_limit_exceeded", 400, "invalid_request_error"),
     ("context_length_exceeded", 400, "invalid_request_error"),
     ("context_tier_unavailable", 400, "invalid_request_error"),
     ("invalid_api_key", 401, "authentication_error"),
@@ -79,6 +78,9 @@ pub struct ApiError {
     /// Further members of `error.clawrouter`.
     #[serde(default)]
     pub details: BTreeMap<String, RawJson>,
+    /// Further response headers, lower-case names.
+    #[serde(default)]
+    pub headers: Vec<(String, String)>,
 }
 
 /// An error as OpenAI's clients read it.
@@ -133,6 +135,7 @@ impl ApiError {
             attempts: Vec::new(),
             retry_after: None,
             details: BTreeMap::new(),
+            headers: Vec::new(),
         }
     }
 
@@ -154,6 +157,13 @@ impl ApiError {
     #[must_use]
     pub fn after(mut self, wait: Millis) -> Self {
         self.retry_after = Some(wait);
+        self
+    }
+
+    /// Adds response headers.
+    #[must_use]
+    pub fn telling(mut self, headers: Vec<(String, String)>) -> Self {
+        self.headers.extend(headers);
         self
     }
 

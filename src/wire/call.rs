@@ -49,6 +49,14 @@ pub struct Call {
     pub controls: Controls,
 }
 
+impl Call {
+    /// True when the provider shall keep the answer (`store: true`): asking twice would leave two.
+    pub fn is_stored(&self) -> bool {
+        let store = self.fields.iter().find(|field| field.name == "store");
+        store.is_some_and(|field| self.body.get(field.value.clone()) == Some(b"true".as_slice()))
+    }
+}
+
 /// A top-level member of the body.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Field {

@@ -5,6 +5,10 @@ use super::json;
 use super::object_view::ObjectView;
 use std::ops::Range;
 
+/// Most tokens that one count can be: far above the largest window, times the most answers of a call. More is a mistake of the
+/// upstream, which must not empty a budget; then the tokens are counted here.
+const MOST_TOKENS: u64 = 100_000_000;
+
 /// Reads a `usage` object; `None` when it is no object or names no count.
 pub(crate) fn read(bytes: &[u8], value: &Range<usize>) -> Option<Usage> {
     let fields = json::scan_object(bytes, value).ok()?;
@@ -13,6 +17,13 @@ pub(crate) fn read(bytes: &[u8], value: &Range<usize>) -> Option<Usage> {
     let output = first(&usage, &["completion_tokens", "output_tokens"]);
     let total = first(&usage, &["total_tokens"]);
     input.or(output).or(total)?;
+    if [input, output, total]
+        .into_iter()
+        .flatten()
+        .any(|count| count > MOST_TOKENS)
+    {
+        return None;
+    }
     let input_details = details(&usage, &["prompt_tokens_details", "input_tokens_details"]);
     let output_details = details(&usage, &["completion_tokens_details", "output_tokens_details"]);
     let detail =
@@ -32,7 +43,7 @@ pub(crate) fn read(bytes: &[u8], value: &Range<usize>) -> Option<Usage> {
         .or(if output.is_none() { total } else { None })
         .unwrap_or_default();
     let mut output = output.unwrap_or_default();
-    let reasoning = reasoning.unwrap_or_default();
+    let reasoning = reasoning.unwrap_or_default().min(MOST_TOKENS);
     // Some providers count reasoning beside the completion instead of inside it; their total tells.
     if reasoning > 0 && total == input.checked_add(output).and_then(|sum| sum.checked_add(reasoning)) {
         output = output.saturating_add(reasoning);
@@ -107,5 +118,11 @@ mod tests {
             Some((1, 0, 0, 0, 0)),
         );
         check("{\"prompt_tokens\":10,\"cached_tokens\":99}", Some((10, 0, 10, 0, 0)));
+        // No call has so many tokens.
+        check("{\"prompt_tokens\":10,\"completion_tokens\":1000000000000000000}", None);
+        check(
+            "{\"prompt_tokens\":100000000,\"completion_tokens\":1}",
+            Some((100_000_000, 1, 0, 0, 0)),
+        );
     }
 }

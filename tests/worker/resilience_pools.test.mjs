@@ -134,6 +134,21 @@ describe("56 sticky sessions", () => {
     assert.deepEqual(stage.keysUsed(), [second, second, second]);
     await stage.close();
   });
+
+  test("a key that has recovered has its session again", async () => {
+    const stage = await setStage(router, { keys: [1, 2, 3], pool });
+    const ask = () => stage.ask({ body: { session_id: "returner" } });
+    await ask();
+    const [first] = stage.keysUsed();
+    const limited = { do: "error", status: 429, headers: { "retry-after": "3" }, body: { error: { message: "Rate limit reached", code: "rate_limit_exceeded" } } };
+    stage.next({ primary: { rules: [{ when: { credential: secretValue(first) }, acts: [limited, ok] }] } });
+    await ask();
+    assert.notEqual(stage.keysUsed().at(-1), first);
+    await new Promise((resolve) => setTimeout(resolve, 3600));
+    await ask();
+    assert.equal(stage.keysUsed().at(-1), first);
+    await stage.close();
+  });
 });
 
 test("57 the fallback's 402 does not touch the primary's pool", async () => {

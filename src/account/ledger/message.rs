@@ -6,8 +6,8 @@ use super::rate::RateState;
 use crate::account::calendar;
 use crate::account::trace::TraceBody;
 use crate::account::usage::{RequestRow, provider_of};
-use crate::catalog::NanoUsd;
 use crate::catalog::document::{Budget, BudgetScope, BudgetWindow, RateLimit};
+use crate::catalog::{NanoUsd, Policy};
 use crate::wire::Millis;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -87,6 +87,17 @@ pub struct RateRule {
     pub scope: BudgetScope,
     /// The limits.
     pub limits: RateLimit,
+}
+
+impl RateRule {
+    /// The limits that a policy sets: for all its keys together, and for each on its own.
+    pub fn of(policy: &Policy) -> Vec<Self> {
+        [(BudgetScope::Policy, policy.rate), (BudgetScope::Key, policy.key_rate)]
+            .into_iter()
+            .filter(|(_, limits)| !limits.is_none())
+            .map(|(scope, limits)| Self { scope, limits })
+            .collect()
+    }
 }
 
 /// A provider's monthly cap over all policies.

@@ -222,7 +222,10 @@ fn budget_state(state: &State, policy: &str, kid: &str, rule: &BudgetRule, now: 
     BudgetState {
         budget: format!("{policy}/{}{suffix}", window_word(rule.window)),
         scope: rule.scope,
-        set_by: format!("policy {policy}"),
+        // A provider's Ledger bears its name (see `message`).
+        set_by: policy
+            .strip_prefix("provider:")
+            .map_or_else(|| format!("policy {policy}"), |provider| format!("provider {provider}")),
         window: rule.window,
         hard: rule.hard,
         limit_usd: rule.limit,

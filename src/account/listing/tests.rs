@@ -84,6 +84,21 @@ fn a_query_becomes_a_filter_or_a_named_error() {
         }),
     );
     check("cursor", "1.2", Err("`cursor` is the `next` of an earlier page"));
+    check(
+        "counts_for",
+        "model:a/b:c",
+        Ok(RequestFilter {
+            counts_for: Some((CallGroup::Model, "a/b:c".to_owned())),
+            ..base()
+        }),
+    );
+    for wrong in ["model", "model:", "key:k1"] {
+        check(
+            "counts_for",
+            wrong,
+            Err("`counts_for` is `model:` and a model, or `provider:` and a provider"),
+        );
+    }
     check("colour", "red", Err("`colour` is no parameter of this list"));
     check("q", &"x".repeat(1000), Err("`q` is longer than 256 bytes"));
 }
@@ -125,6 +140,10 @@ fn filters_match_what_they_name() {
         ("key", "k1"),
         ("session", "s1"),
         ("q", "ci RUN"),
+        ("counts_for", "model:openai/gpt"),
+        ("counts_for", "model:groq/llama"),
+        ("counts_for", "provider:groq"),
+        ("counts_for", "provider:openai"),
         ("q", "ORG1"),
         ("q", "req-1"),
         ("from", "1970-01-01T00:00:01Z"),
@@ -140,6 +159,8 @@ fn filters_match_what_they_name() {
         ("policy", "other"),
         ("key", "k"),
         ("session", "s"),
+        ("counts_for", "model:clawrouter/auto"),
+        ("counts_for", "provider:clawrouter"),
         ("q", "nothing"),
         ("from", "1970-01-01T00:00:01.001Z"),
         ("to", "1970-01-01T00:00:01Z"),
@@ -148,6 +169,40 @@ fn filters_match_what_they_name() {
     }
     check(&[("status", "429"), ("key", "k1")], true);
     check(&[("status", "429"), ("key", "k2")], false);
+}
+
+#[test]
+fn a_refused_request_counts_as_refused_and_not_for_the_model_it_named() {
+    let row = RequestRow {
+        requested_model: "openai/gpt".to_owned(),
+        strategy: crate::account::usage::REFUSED.to_owned(),
+        status: 402,
+        repeats: 2,
+        ..RequestRow::default()
+    };
+    let listed = |query: &str| {
+        let filter = RequestFilter::parse([("counts_for", query)]).unwrap();
+        let position = Position {
+            settled: Millis(1),
+            policy: "p".to_owned(),
+            seq: 0,
+        };
+        let items = vec![PlacedRow {
+            position,
+            row: row.clone(),
+        }];
+        let items = items.into_iter().filter(|item| filter.matches(&item.row)).collect();
+        let page = LedgerPage { items, reached: None };
+        let counted = merge(&filter, vec![page], Millis(0)).items;
+        counted
+            .iter()
+            .filter_map(|item| item.counted)
+            .map(|sums| (sums.requests, sums.errors))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(listed("model:refused"), [(3, 3)]);
+    assert_eq!(listed("provider:refused"), [(3, 3)]);
+    assert_eq!(listed("model:openai/gpt"), []);
 }
 
 /// A Ledger's page as the object makes it: it looks at `scan` rows at most.
@@ -193,7 +248,7 @@ proptest! {
         for _ in 0..1000 {
             let merged = merge(&filter, ledgers.iter().map(|ledger| page(ledger, &filter, scan)).collect(), Millis(0));
             prop_assert!(merged.items.len() <= limit);
-            shown.extend(merged.items.into_iter().map(|row| row.request_id));
+            shown.extend(merged.items.into_iter().map(|item| item.row.request_id));
             match merged.next {
                 Some(next) => filter.cursor = Some(next.parse().unwrap()),
                 None => break,

@@ -68,6 +68,7 @@ fn report(attempts: Vec<Attempt>) -> Report {
             provider: attempts[index].provider.clone(),
             credential: None,
             index: attempts[index].index,
+            behind: attempts[index].index > 0,
             attempt: index,
             committed_at: attempts[index].started.plus(Millis(40)),
             finish: None,

@@ -3,7 +3,7 @@
 use super::findings::At;
 use super::{Names, Reference, check_model};
 use crate::catalog::Policy;
-use crate::catalog::document::{DocumentErrorCode, PolicySet, pointer_segment};
+use crate::catalog::document::{DocumentErrorCode, PolicySet, RateLimit, pointer_segment};
 
 /// Entries of one allow or deny list.
 const MAX_PATTERNS: usize = 1000;
@@ -24,16 +24,8 @@ pub(super) fn check(at: &mut At<'_>, policy: &Policy, names: &Names<'_>) {
             at.error(format_args!("/budgets/{index}"), DocumentErrorCode::Duplicate, message);
         }
     }
-    for (field, limit) in [
-        ("rpm", policy.rate.rpm.map(u64::from)),
-        ("tpm", policy.rate.tpm),
-        ("concurrent", policy.rate.concurrent.map(u64::from)),
-    ] {
-        if limit == Some(0) {
-            let message = "0 would refuse every request: leave it out for no limit, or disable the policy";
-            at.error(format_args!("/rate/{field}"), DocumentErrorCode::OutOfBounds, message);
-        }
-    }
+    check_rate(at, "/rate", &policy.rate);
+    check_rate(at, "/key_rate", &policy.key_rate);
     for (pool, labels) in &policy.pools {
         let pointer = format!("/pools/{}", pointer_segment(pool));
         if !names.pools.contains(pool.as_str()) {
@@ -56,6 +48,23 @@ pub(super) fn resolved(policy: &Policy, names: &Names<'_>) -> Policy {
     let mut resolved = policy.clone();
     resolved.fallbacks.retain(|model| names.has_model(model));
     resolved
+}
+
+fn check_rate(at: &mut At<'_>, pointer: &str, rate: &RateLimit) {
+    for (field, limit) in [
+        ("rpm", rate.rpm.map(u64::from)),
+        ("tpm", rate.tpm),
+        ("concurrent", rate.concurrent.map(u64::from)),
+    ] {
+        if limit == Some(0) {
+            let message = "0 would refuse every request: leave it out for no limit, or disable the policy";
+            at.error(
+                format_args!("{pointer}/{field}"),
+                DocumentErrorCode::OutOfBounds,
+                message,
+            );
+        }
+    }
 }
 
 fn check_set(at: &mut At<'_>, pointer: &str, set: &PolicySet) {

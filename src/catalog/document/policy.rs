@@ -19,9 +19,12 @@ pub struct Policy {
     /// Spending limits; every one of them holds.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub budgets: Vec<Budget>,
-    /// Speed limits.
+    /// Speed limits of all its keys together.
     #[serde(default)]
     pub rate: RateLimit,
+    /// Speed limits of each of its keys on its own.
+    #[serde(default, skip_serializing_if = "RateLimit::is_none")]
+    pub key_rate: RateLimit,
     /// Keep prompts and answers, encrypted, when storage is bound. Off by default.
     #[serde(default)]
     pub retain_content: bool,
@@ -109,4 +112,11 @@ pub struct RateLimit {
     /// Requests at once.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub concurrent: Option<u32>,
+}
+
+impl RateLimit {
+    /// True when nothing is limited.
+    pub fn is_none(&self) -> bool {
+        *self == Self::default()
+    }
 }

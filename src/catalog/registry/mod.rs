@@ -96,6 +96,9 @@ pub struct Change {
     pub audit: Vec<AuditRow>,
 }
 
+/// Deleted policies whose usage is still read, the latest ones.
+const MAX_RETIRED: usize = 100;
+
 /// Everything that administrators wrote.
 #[derive(Clone, Debug, Default)]
 pub struct Registry {
@@ -134,6 +137,19 @@ impl Registry {
             }
         }
         overlay
+    }
+
+    /// Ids of policies that were deleted and not made again, the latest first: their Ledgers still hold what was spent.
+    pub fn retired_policies(&self) -> Vec<String> {
+        let rows = self.rows.values();
+        let mut gone: Vec<&Row> = rows
+            .filter(|row| row.name.collection == Collection::Policies && self.document(&row.name).is_none())
+            .collect();
+        gone.sort_by_key(|row| std::cmp::Reverse(row.revision));
+        gone.into_iter()
+            .take(MAX_RETIRED)
+            .map(|row| row.name.id.clone())
+            .collect()
     }
 
     /// All documents in force, bundled ones included.

@@ -64,6 +64,31 @@ fn writes_need_the_revision_that_was_read() {
 }
 
 #[test]
+fn what_a_deleted_policy_spent_is_still_asked_for() {
+    let mut registry = registry();
+    let policy = |id: &str| format!(r#"{{"id":"{id}"}}"#);
+    for id in ["a", "b", "c"] {
+        put(&mut registry, Collection::Policies, id, &policy(id), Condition::Absent).unwrap();
+    }
+    for (id, revision) in [("a", 1), ("c", 3)] {
+        let name = name(Collection::Policies, id);
+        registry
+            .delete(&name, Condition::Revision(revision), 0, &author())
+            .unwrap();
+    }
+    assert_eq!(registry.retired_policies(), ["c", "a"], "the latest first");
+    put(
+        &mut registry,
+        Collection::Policies,
+        "a",
+        &policy("a"),
+        Condition::Absent,
+    )
+    .unwrap();
+    assert_eq!(registry.retired_policies(), ["c"]);
+}
+
+#[test]
 fn a_stale_write_answers_with_the_newer_document() {
     let mut registry = registry_of_team();
     let error = registry

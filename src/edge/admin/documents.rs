@@ -21,10 +21,10 @@ const CREDENTIAL_CHARS: std::ops::RangeInclusive<usize> = 8..=8_192;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Rollback {
-    revision: u64,
+pub(super) struct Rollback {
+    pub(super) revision: u64,
     #[serde(default)]
-    note: Option<String>,
+    pub(super) note: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -242,7 +242,7 @@ fn history_page(admin: &Admin<'_>, name: Option<DocumentName>) -> Result<History
 }
 
 /// `If-Match: "<revision>"` or `If-None-Match: *`.
-fn condition(admin: &Admin<'_>) -> Result<Condition, ApiError> {
+pub(super) fn condition(admin: &Admin<'_>) -> Result<Condition, ApiError> {
     if admin.incoming.header("if-none-match").as_deref() == Some("*") {
         return Ok(Condition::Absent);
     }
@@ -260,7 +260,7 @@ fn condition(admin: &Admin<'_>) -> Result<Condition, ApiError> {
     }
 }
 
-fn tagged(status: u16, stored: &RawJson) -> Reply {
+pub(super) fn tagged(status: u16, stored: &RawJson) -> Reply {
     #[derive(Default, Deserialize)]
     struct Revision {
         revision: u64,

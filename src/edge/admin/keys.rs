@@ -1,20 +1,28 @@
 //! Caller keys: minted and shown once, listed, rotated, revoked.
 
 use super::Admin;
+use super::documents::{Rollback, condition, tagged};
 use crate::access::key::{KeyRecord, KeyWish, MINT_BYTES, mint as mint_key};
+use crate::access::key_document::{KeyDocument, KeyHistoryRow, MAX_LABEL, MAX_PRINCIPAL, bounded, moment};
 use crate::access::roles::Act;
 use crate::account::ledger::message::BudgetState;
 use crate::account::ledger::query::{KeyState, MAX_KIDS};
 use crate::catalog::PolicyId;
-use crate::edge::objects::registry::{KeyPage, KeyQuery, MintCall, RevokeCall, overlap_end};
+use crate::catalog::registry::Condition;
+use crate::edge::isolate::Known;
+use crate::edge::objects::registry::{
+    ChangeKeyCall, KeyHistoryQuery, KeyPage, KeyQuery, KeyWrite, MintCall, RevokeCall, overlap_end,
+};
 use crate::edge::reply::{self, Reply};
 use crate::edge::{clock, isolate, ledger};
-use crate::wire::time::{parse_rfc3339, rfc3339};
+use crate::wire::json::RawJson;
+use crate::wire::time::rfc3339;
 use crate::wire::{ApiError, Millis};
 use futures::future::join_all;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -76,16 +84,90 @@ pub(super) async fn mint(admin: &Admin<'_>) -> Reply {
         .map_err(|error| ApiError::new("invalid_document", error.to_string()).about("/policy"))?;
     let principal = wish
         .principal
-        .map(|text| bounded(text, 254, "/principal"))
+        .map(|text| bounded(&text, MAX_PRINCIPAL, "/principal"))
         .transpose()?;
     let wish = KeyWish {
         principal: may_mint(admin, &policy, principal)?,
         policy,
-        label: bounded(wish.label, 100, "/label")?,
+        label: bounded(&wish.label, MAX_LABEL, "/label")?,
         expires: wish.expires.as_deref().map(moment).transpose()?,
         test: wish.test,
     };
     issue(admin, &wish, None).await
+}
+
+/// `GET keys/{kid}`. Members see their own.
+pub(super) async fn one(admin: &Admin<'_>, kid: &str) -> Reply {
+    let record = own(admin, kid).await?;
+    let states = states(admin, std::slice::from_ref(&record)).await;
+    let answer = StoredKey {
+        item: shown(&record, states.get(kid)),
+        document: KeyDocument::of(&record),
+        revision: record.revision,
+    };
+    tagged(200, &RawJson::of(&answer))
+}
+
+/// `PUT keys/{kid}`: label, principal, policy, expiry and whether it works; never the secret.
+pub(super) async fn put(admin: &Admin<'_>, kid: &str) -> Reply {
+    admin.may(Act::MintKeys)?;
+    let document: KeyDocument = admin.body().await?;
+    let wish = KeyWrite::Document(document, condition(admin)?);
+    change(admin, kid, wish, None).await
+}
+
+/// `POST keys/{kid}/rollback`: as it was at a revision. A revoked key stays revoked.
+pub(super) async fn rollback(admin: &Admin<'_>, kid: &str) -> Reply {
+    admin.may(Act::MintKeys)?;
+    let wish: Rollback = admin.body().await?;
+    change(admin, kid, KeyWrite::Rollback(wish.revision), wish.note).await
+}
+
+async fn change(admin: &Admin<'_>, kid: &str, wish: KeyWrite, note: Option<String>) -> Reply {
+    let call = ChangeKeyCall {
+        kid: kid.to_owned(),
+        wish,
+        author: admin.author(note),
+    };
+    let record: KeyRecord = admin.registry("/keys/change", &call).await?;
+    let answer = json!({"document": KeyDocument::of(&record), "revision": record.revision});
+    remember(record);
+    tagged(200, &RawJson::of(&answer))
+}
+
+/// `DELETE keys/{kid}`: revoked for good. Its row and its history stay, because requests name it.
+pub(super) async fn delete(admin: &Admin<'_>, kid: &str) -> Reply {
+    own(admin, kid).await?;
+    let revoked = revoke_when(admin, kid, Some(condition(admin)?)).await?;
+    reply::json(
+        200,
+        &json!({"id": kid, "deleted": true, "revoked_at": revoked.revoked_at.map(rfc3339)}),
+    )
+}
+
+/// `GET keys/{kid}/history`. Members see that of their own.
+pub(super) async fn history(admin: &Admin<'_>, kid: &str) -> Reply {
+    own(admin, kid).await?;
+    let before = admin.query("cursor").map(|text| {
+        text.parse()
+            .map_err(|_| ApiError::invalid_request("`cursor` is not one that this list gave.", Some("cursor")))
+    });
+    let query = KeyHistoryQuery {
+        kid: kid.to_owned(),
+        before: before.transpose()?,
+        limit: admin.limit(50, 100)?,
+    };
+    let rows: Vec<KeyHistoryRow> = admin.registry("/keys/history", &query).await?;
+    let full = rows.len() >= query.limit as usize;
+    let next = rows.last().filter(|_| full).map(|row| row.revision.to_string());
+    let items: Vec<_> = rows
+        .iter()
+        .map(|row| {
+            json!({"revision": row.revision, "at": rfc3339(row.at), "actor": row.actor, "note": row.note,
+                "deleted": row.revoked, "diff": row.diff, "document": row.document})
+        })
+        .collect();
+    reply::json(200, &json!({"items": items, "next": next}))
 }
 
 /// `POST keys/{kid}/rotate`: a new key like the old one, which ends after the overlap.
@@ -108,18 +190,30 @@ pub(super) async fn rotate(admin: &Admin<'_>, kid: &str) -> Reply {
 /// `POST keys/{kid}/revoke`: at once in this isolate and for everything that reserves, within 60 s everywhere.
 pub(super) async fn revoke(admin: &Admin<'_>, kid: &str) -> Reply {
     own(admin, kid).await?;
-    let revoked: KeyRecord = admin
-        .registry(
-            "/keys/revoke",
-            &RevokeCall {
-                kid: kid.to_owned(),
-                author: admin.author(None),
-            },
-        )
-        .await?;
+    let revoked = revoke_when(admin, kid, None).await?;
+    reply::json(200, &json!({"kid": kid, "revoked_at": revoked.revoked_at.map(rfc3339)}))
+}
+
+async fn revoke_when(admin: &Admin<'_>, kid: &str, condition: Option<Condition>) -> Result<KeyRecord, ApiError> {
+    let call = RevokeCall {
+        kid: kid.to_owned(),
+        condition,
+        author: admin.author(None),
+    };
+    let revoked: KeyRecord = admin.registry("/keys/revoke", &call).await?;
     isolate::forget_key(kid);
     isolate::set_revoked(kid, revoked.revoked_at.unwrap_or_else(clock::now));
-    reply::json(200, &json!({"kid": kid, "revoked_at": revoked.revoked_at.map(rfc3339)}))
+    Ok(revoked)
+}
+
+/// This isolate uses the changed key at once.
+fn remember(record: KeyRecord) {
+    let kid = record.kid.clone();
+    let known = Known {
+        record: Some(Arc::new(record)),
+        read_at: clock::now(),
+    };
+    isolate::set_key(&kid, known);
 }
 
 async fn issue(admin: &Admin<'_>, wish: &KeyWish, replaces: Option<(String, Millis)>) -> Reply {
@@ -209,6 +303,15 @@ struct KeyItem<'a> {
     usage_known: bool,
 }
 
+/// A key with the document that people change.
+#[derive(Serialize)]
+struct StoredKey<'a> {
+    #[serde(flatten)]
+    item: KeyItem<'a>,
+    document: KeyDocument,
+    revision: u64,
+}
+
 fn shown<'a>(record: &'a KeyRecord, state: Option<&'a KeyState>) -> KeyItem<'a> {
     KeyItem {
         kid: &record.kid,
@@ -225,25 +328,4 @@ fn shown<'a>(record: &'a KeyRecord, state: Option<&'a KeyState>) -> KeyItem<'a> 
         budgets: state.map(|state| state.budgets.as_slice()).unwrap_or_default(),
         usage_known: state.is_some(),
     }
-}
-
-fn moment(text: &str) -> Result<Millis, ApiError> {
-    parse_rfc3339(text).ok_or_else(|| {
-        ApiError::new(
-            "invalid_document",
-            "`expires` must be a time like 2027-01-31T00:00:00Z.",
-        )
-        .about("/expires")
-    })
-}
-
-fn bounded(text: String, most: usize, param: &str) -> Result<String, ApiError> {
-    if text.chars().count() <= most && !text.chars().any(char::is_control) {
-        return Ok(text);
-    }
-    Err(ApiError::new(
-        "invalid_document",
-        format!("`{param}` has at most {most} characters, without control characters."),
-    )
-    .about(param))
 }

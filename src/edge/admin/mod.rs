@@ -111,6 +111,11 @@ async fn route(admin: &Admin<'_>, path: &[&str]) -> Reply {
         (["setup"], "GET") => setup::checklist(admin).await,
         (["keys"], "GET") => keys::list(admin).await,
         (["keys"], "POST") => keys::mint(admin).await,
+        (["keys", kid], "GET" | "HEAD") => keys::one(admin, kid).await,
+        (["keys", kid], "PUT") => keys::put(admin, kid).await,
+        (["keys", kid], "DELETE") => keys::delete(admin, kid).await,
+        (["keys", kid, "history"], "GET") => keys::history(admin, kid).await,
+        (["keys", kid, "rollback"], "POST") => keys::rollback(admin, kid).await,
         (["keys", kid, "revoke"], "POST") => keys::revoke(admin, kid).await,
         (["keys", kid, "rotate"], "POST") => keys::rotate(admin, kid).await,
         (["pools", pool, "credentials"], "GET") => documents::credentials(admin, pool).await,
@@ -193,6 +198,17 @@ impl Admin<'_> {
         question: &Q,
     ) -> Result<A, ApiError> {
         registry_call(self.incoming, path, question).await
+    }
+
+    /// Ids of all policies whose Ledgers hold rows: those in force, and deleted ones, because what was spent stays spent.
+    pub(super) async fn policies_ever(&self) -> Result<Vec<String>, ApiError> {
+        let retired: Vec<String> = self.registry("/documents/retired", &()).await?;
+        let live = self.world.catalog.policies.keys().map(ToString::to_string);
+        let retired = retired.into_iter().filter(|id| {
+            let live = &self.world.catalog.policies;
+            !live.contains_key(id.as_str())
+        });
+        Ok(live.chain(retired).collect())
     }
 
     /// Uses a write's snapshot at once in this isolate.

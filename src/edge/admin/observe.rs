@@ -62,7 +62,15 @@ pub(super) async fn requests(admin: &Admin<'_>) -> Reply {
         .filter(|policy| admin.world.catalog.policies.contains_key(*policy))
     {
         Some(policy) => vec![ledger::ask(&admin.incoming.env, policy, "/requests", &question(policy)).await?],
-        None => ledger::ask_all(&admin.incoming.env, &admin.world, "/requests", question).await?,
+        None => {
+            ledger::ask_all(
+                &admin.incoming.env,
+                &admin.policies_ever().await?,
+                "/requests",
+                question,
+            )
+            .await?
+        }
     };
     reply::json(200, &merge(&filter, pages, clock::now()))
 }
@@ -98,7 +106,8 @@ async fn find(admin: &Admin<'_>, id: &str) -> Result<Found, ApiError> {
         request_id: id.to_owned(),
         kid: None,
     };
-    let found: Vec<Option<Found>> = ledger::ask_all(&admin.incoming.env, &admin.world, "/request", question).await?;
+    let found: Vec<Option<Found>> =
+        ledger::ask_all(&admin.incoming.env, &admin.policies_ever().await?, "/request", question).await?;
     found.into_iter().flatten().next().ok_or_else(no_request)
 }
 
@@ -158,15 +167,16 @@ pub(super) async fn usage(admin: &Admin<'_>) -> Reply {
         policy: policy.to_owned(),
         query: query.clone(),
     };
-    let parts: Vec<UsagePart> = ledger::ask_all(&admin.incoming.env, &admin.world, "/usage", question).await?;
+    let parts: Vec<UsagePart> =
+        ledger::ask_all(&admin.incoming.env, &admin.policies_ever().await?, "/usage", question).await?;
     reply::json(200, &rollup::report(&query, parts, clock::now()))
 }
 
 /// `GET metrics`: Prometheus text.
 pub(super) async fn metrics(admin: &Admin<'_>) -> Reply {
     admin.may(Act::Read)?;
-    let parts: Vec<MetricsPart> = ledger::ask_all(&admin.incoming.env, &admin.world, "/metrics", |_| ()).await?;
-    let policies: Vec<String> = admin.world.catalog.policies.keys().map(ToString::to_string).collect();
+    let policies = admin.policies_ever().await?;
+    let parts: Vec<MetricsPart> = ledger::ask_all(&admin.incoming.env, &policies, "/metrics", |_| ()).await?;
     let named: Vec<(String, MetricsPart)> = policies.into_iter().zip(parts).collect();
     reply::text_of(
         200,

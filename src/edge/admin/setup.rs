@@ -185,14 +185,19 @@ async fn first_request(admin: &Admin<'_>) -> Option<String> {
         policy: policy.to_owned(),
         filter: filter.clone(),
     };
-    let pages: Vec<LedgerPage> = ledger::ask_all(&admin.incoming.env, &admin.world, "/requests", question)
-        .await
-        .ok()?;
+    let pages: Vec<LedgerPage> = ledger::ask_all(
+        &admin.incoming.env,
+        &admin.policies_ever().await.ok()?,
+        "/requests",
+        question,
+    )
+    .await
+    .ok()?;
     merge(&filter, pages, clock::now())
         .items
         .into_iter()
         .next()
-        .map(|row| row.request_id)
+        .map(|listed| listed.row.request_id)
 }
 
 fn way_in(auth: AuthKind) -> &'static str {

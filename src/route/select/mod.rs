@@ -110,17 +110,19 @@ pub fn select<'a>(catalog: &Catalog, vault: &'a Vault, health: &mut Health, want
         return Selection::Anonymous;
     }
     let survey = survey(credentials, health, want);
-    if let Some(pinned) = want.pinned
-        && let Some((credential, gate)) = survey.usable.iter().find(|(credential, _)| credential.label == pinned)
-    {
-        return selected(credential, *gate);
-    }
     let (strategy, sticky) = catalog
         .pools
         .get(pool)
         .map_or((PoolStrategy::default(), Stickiness::default()), |pool| {
             (pool.strategy, pool.sticky)
         });
+    // Where the session's hash decides, it also decides when a session returns to its first credential: as soon as that one recovers.
+    if !(sticky == Stickiness::Session && want.session.is_some())
+        && let Some(pinned) = want.pinned
+        && let Some((credential, gate)) = survey.usable.iter().find(|(credential, _)| credential.label == pinned)
+    {
+        return selected(credential, *gate);
+    }
     // A half-open credential takes its one probe before the healthy ones take more: that is how it comes back.
     let chosen = match (sticky, want.session) {
         (Stickiness::Session, Some(session)) => by_rendezvous(session, &survey.usable),

@@ -266,3 +266,18 @@ fn a_pinned_label_goes_first_while_it_is_usable() {
     world.cool("c", FailureClass::RateLimit, None, 0);
     assert_eq!(world.pick(1, |want| want.pinned = Some("c")), Ok("a".to_owned()));
 }
+
+#[test]
+fn where_the_sessions_hash_decides_a_recovered_credential_is_the_sessions_again() {
+    let mut world = three(PoolStrategy::FillFirst);
+    let first = world.pick(0, |want| want.session = Some("s")).unwrap();
+    world.cool(&first, FailureClass::RateLimit, Some(3_000), 0);
+    let second = world.pick(1, |want| want.session = Some("s")).unwrap();
+    assert_ne!(second, first);
+    // Case 56: the pin remembers who served last, and does not keep the session there.
+    let again = world.pick(10_000, |want| {
+        want.session = Some("s");
+        want.pinned = Some(&second);
+    });
+    assert_eq!(again, Ok(first));
+}

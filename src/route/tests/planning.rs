@@ -374,6 +374,23 @@ fn the_answers_so_far_are_the_pins_or_the_primarys() {
 }
 
 #[test]
+fn who_answers_for_a_target_that_is_away_is_its_fallback() {
+    let mut world = Deployment::new(&json!({}));
+    let first = |world: &Deployment| {
+        let (plan, _) = world.plan(&json!({ "model": "clawrouter/smart" })).unwrap();
+        let target = &chain(&plan).targets[0];
+        (target.model.id.to_string(), target.index)
+    };
+    assert_eq!(first(&world), ("p/a".to_owned(), 0));
+    world.fail("p/a", "k1", C::Auth, None);
+    world.fail("p/a", "k2", C::Auth, None);
+    assert_eq!(first(&world), ("f/c".to_owned(), 1));
+    // An operator's decision is no absence: what is left is the primary.
+    let world = Deployment::new(&json!({ "models": [{ "id": "p/a", "enabled": false }] }));
+    assert_eq!(first(&world), ("f/c".to_owned(), 0));
+}
+
+#[test]
 fn a_pin_decides_while_its_target_can_be_used() {
     let mut world = Deployment::new(&json!({}));
     let body = json!({ "model": "clawrouter/smart" });
@@ -406,21 +423,24 @@ fn a_pin_decides_while_its_target_can_be_used() {
         (targets(&plan)[0].as_str(), plan.pinned, explanation.pin.state),
         ("p/a", false, PinState::Skipped)
     );
-    // A pin that a failure made does not hold an anonymous small session.
+    // A pin that a failure made does not hold a small session, named or not, except in the midst of a loop of tool calls.
     world.now = NOW.plus(Millis(60_000));
     let pin = after_answer(None, "clawrouter/smart", served("f/c", true), world.now);
-    let anonymous = Hints {
-        session: Some(Session {
-            key: "t:s",
-            named: false,
-        }),
-        pin: Some(&pin),
-        seed: 0,
-    };
-    assert_eq!(
-        world.plan_with(&body, &anonymous).unwrap().1.pin.state,
-        PinState::Returned
-    );
+    let loops = json!({ "model": "clawrouter/smart", "messages": [
+        { "role": "user", "content": "pay" },
+        { "role": "assistant", "content": null, "tool_calls": [{ "id": "t", "type": "function", "function": { "name": "pay", "arguments": "{}" } }] },
+        { "role": "tool", "tool_call_id": "t", "content": "done" },
+    ] });
+    for named in [true, false] {
+        let hints = Hints {
+            session: Some(Session { key: "t:s", named }),
+            pin: Some(&pin),
+            seed: 0,
+        };
+        for (body, state) in [(&body, PinState::Returned), (&loops, PinState::Used)] {
+            assert_eq!(world.plan_with(body, &hints).unwrap().1.pin.state, state, "{named}");
+        }
+    }
 }
 
 #[test]

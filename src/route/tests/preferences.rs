@@ -68,12 +68,24 @@ fn what_nothing_meets_is_refused_without_a_call() {
     ] {
         for model in ["clawrouter/smart", "p/a"] {
             let body = json!({ "model": model, "provider": provider });
-            let (status, _, _) = world.refusal(&body);
-            assert!(matches!(status, 404 | 503), "{status} for {body}");
+            assert_eq!(
+                world.refusal(&body),
+                (404, "model_not_found", "preference"),
+                "trying again cannot help: {body}"
+            );
         }
     }
     let direct = json!({ "model": "p/a", "provider": { "zdr": true } });
     assert_eq!(world.refusal(&direct), (404, "model_not_found", "preference"));
+}
+
+#[test]
+fn targets_that_the_request_excludes_in_different_ways_are_its_own_mistake() {
+    let world = deployment();
+    let image = json!([{ "role": "user", "content": [{ "type": "image_url", "image_url": { "url": "https://x.example/a.png" } }] }]);
+    let body = json!({ "model": "clawrouter/smart", "provider": { "only": ["p"] }, "messages": image });
+    let (status, code, _) = world.refusal(&body);
+    assert_eq!((status, code), (400, "capability_unsupported"));
 }
 
 #[test]

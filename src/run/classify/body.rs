@@ -15,9 +15,12 @@ const NESTING: usize = 8;
 
 /// What an error body says.
 #[derive(Clone, Debug, Default, PartialEq)]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts, each read alone")]
 pub struct ErrorFacts {
     /// The body holds an error object (and is not merely some JSON).
     pub is_error: bool,
+    /// There is a body, and it is no page for browsers.
+    pub says_anything: bool,
     /// All message texts, lower case, at most 8 KiB.
     pub message: String,
     /// Codes, types, statuses and reasons, lower case.
@@ -41,7 +44,11 @@ pub struct ErrorFacts {
 impl ErrorFacts {
     /// Reads an HTTP error body. Never fails: what cannot be understood is text.
     pub fn read(body: &[u8]) -> Self {
-        let mut facts = Self::default();
+        let start = body.trim_ascii_start().first().copied();
+        let mut facts = Self {
+            says_anything: start.is_some_and(|byte| byte != b'<'),
+            ..Self::default()
+        };
         if let Ok(value) = serde_json::from_slice::<Value>(body) {
             facts.visit(&value, NESTING);
         } else {
@@ -59,6 +66,7 @@ impl ErrorFacts {
     pub fn embedded(error: &EmbeddedError) -> Self {
         let mut facts = Self {
             is_error: true,
+            says_anything: true,
             ..Self::default()
         };
         facts.note(&error.code);

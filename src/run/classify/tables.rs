@@ -294,10 +294,14 @@ const RULES: &[Rule] = &[
         also: Some(|evidence| evidence.facts.has_code(&["400", "422"])),
         ..Rule::new(FailureClass::InvalidRequest, Status::Exactly(&[500, 502]))
     },
-    Rule::new(
-        FailureClass::InvalidRequest,
-        Status::Exactly(&[400, 405, 406, 415, 422]),
-    ),
+    // Without a word about the request it is anybody's guess: rule 22.
+    Rule {
+        also: Some(|evidence| evidence.facts.says_anything),
+        ..Rule::new(
+            FailureClass::InvalidRequest,
+            Status::Exactly(&[400, 405, 406, 415, 422]),
+        )
+    },
     Rule {
         codes: &["invalid_request_error"],
         ..Rule::new(FailureClass::InvalidRequest, Status::Exactly(&[409]))

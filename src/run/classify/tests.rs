@@ -66,6 +66,17 @@ fn hints_in_their_order() {
         none.clone(),
         Some(7 * 24 * 3_600_000),
     );
+    check(
+        &[("retry-after", "999999999999999999999")],
+        none.clone(),
+        Some(7 * 24 * 3_600_000),
+    );
+    check(&[("retry-after", "nan")], none.clone(), None);
+    check(
+        &[("retry-after", "Fri, 20 Nov 2015 18:00:00 GMT")],
+        none.clone(),
+        Some(250),
+    );
     check(&[], json!({"error": {"message": "m", "retry_after": 3}}), Some(3_000));
     check(&[], json!({"retry_after_ms": 3500, "error": {}}), Some(3_500));
     check(&[], json!({"error": {"resets_in_seconds": 60}}), Some(60_000));
@@ -211,6 +222,20 @@ fn classes_that_fixtures_do_not_show() {
         C::InvalidRequest
     );
     assert!(http(500, &[("x-should-retry", "false")], "{}", 0).retry_forbidden);
+}
+
+#[test]
+fn a_400_without_a_word_is_no_verdict_about_the_request() {
+    // Rule 19 wants a body; without one it is unknown what is wrong.
+    for (body, class) in [
+        ("", C::Unknown),
+        (" \n", C::Unknown),
+        ("<html>400 Bad Request</html>", C::Unknown),
+        ("{}", C::InvalidRequest),
+        ("bad", C::InvalidRequest),
+    ] {
+        assert_eq!(http(400, &[], body, 0).class, class, "{body}");
+    }
 }
 
 #[test]

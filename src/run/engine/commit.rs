@@ -1,6 +1,7 @@
 //! The moments at which a call becomes the answer: its commit, its end, and the continuation of a stream that was cut.
 
 use super::Run;
+use super::candidate::Candidate;
 use super::deliver::Form;
 use super::launch::{After, Reason};
 use super::leg::{Continues, Leg, LegState};
@@ -42,6 +43,7 @@ impl Run {
             provider: candidate.target.provider.id.clone(),
             credential: leg.credential.as_ref().map(|credential| credential.label.clone()),
             index: candidate.target.index,
+            behind: self.stands_behind(candidate),
             attempt: leg.attempt,
             committed_at: now,
             finish: None,
@@ -66,6 +68,17 @@ impl Run {
             headers: head,
             stream,
         }));
+    }
+
+    /// Is this a fallback rather than another target of the primary's own order group? Only routes have such groups.
+    fn stands_behind(&self, candidate: &Candidate) -> bool {
+        let equals = |primary: &Candidate| {
+            self.input.route.is_some()
+                && primary.lane == candidate.lane
+                && primary.target.order == candidate.target.order
+        };
+        let primary = self.candidates.iter().find(|other| other.target.index == 0);
+        candidate.target.index > 0 && !primary.is_some_and(equals)
     }
 
     /// The answer is complete. `wait`: its body may end by itself in a moment; otherwise an `open` one is closed.
@@ -213,7 +226,7 @@ impl Run {
     }
 
     /// Who may continue an answer that `cut` began: targets with the same model first (the same words are likeliest there), then the
-    /// others in order, at last the same target again.
+    /// others in order, at last the same target again, unless it would keep two answers.
     fn successors(&self, cut: usize) -> Vec<usize> {
         let upstream = self
             .candidates
@@ -229,7 +242,8 @@ impl Run {
             .map(|(index, candidate)| (Some(&candidate.target.model.upstream) != upstream.as_ref(), index))
             .collect();
         others.sort_unstable();
-        others.into_iter().map(|(_, index)| index).chain([cut]).collect()
+        let again = (!self.input.call.is_stored()).then_some(cut);
+        others.into_iter().map(|(_, index)| index).chain(again).collect()
     }
 
     /// The second answer is not the one that the caller has begun to read.

@@ -161,11 +161,12 @@ impl Run {
         } else {
             400
         };
-        // Anything that a browser would render is shown as text.
+        // Anything that a browser would render is shown as text, and so is JSON that is none (it may have been too long to keep).
+        let is_json = serde_json::from_slice::<serde::de::IgnoredAny>(&original.body).is_ok();
         let content_type = original
             .content_type
             .clone()
-            .filter(|kind| kind.starts_with("application/json") || kind.starts_with("text/plain"))
+            .filter(|kind| (is_json && kind.starts_with("application/json")) || kind.starts_with("text/plain"))
             .unwrap_or_else(|| "text/plain; charset=utf-8".to_owned());
         let body = self.scrubbed(&original.body);
         self.report.error_code = error_code(&original.body);

@@ -161,7 +161,8 @@ impl Run {
         let Some(candidate) = self.candidates.get(index) else {
             return false;
         };
-        let resort = reason.last_resort || candidate.target.last_resort;
+        // One for the whole request, whoever flagged it.
+        let resort = reason.last_resort || (candidate.target.last_resort && !self.last_resort_spent);
         let gate = health.target_gate(&candidate.target.model.id, &candidate.host, now);
         if !gate.usable() && (!resort || gate.hard()) {
             let passed = PassedOver {
@@ -204,6 +205,7 @@ impl Run {
         let (credential, probe, credential_resort) = selected;
         let probe = probe || (!resort && gate.class().is_some());
         let last_resort = credential_resort || (resort && !gate.usable());
+        self.last_resort_spent |= last_resort;
         let choice = Choice {
             candidate: index,
             credential,

@@ -82,7 +82,12 @@ struct PassedOver {
 
 impl Run {
     /// Starts a run: its first actions are ready to be polled.
-    pub fn start(input: RunInput, now: Millis, health: &mut Health) -> Self {
+    pub fn start(mut input: RunInput, now: Millis, health: &mut Health) -> Self {
+        if input.call.is_stored() {
+            // What is kept at the provider is not asked of it again; nor is it asked of two at once.
+            input.chain.retry.same_target = 0;
+            input.chain.hedge.enabled = false;
+        }
         let candidates = Candidate::all(&input.chain, &input.vault, health, now);
         let mut run = Self {
             random: SplitMix::new(input.seed),

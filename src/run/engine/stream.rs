@@ -38,6 +38,8 @@ pub(super) struct StreamReader {
     held: Vec<Bytes>,
     held_bytes: usize,
     held_since: Option<Millis>,
+    /// Choices that have said something.
+    begun: BTreeSet<u32>,
     finished: BTreeSet<u32>,
     /// Why the first choice ended.
     pub(super) finish: Option<FinishReason>,
@@ -63,6 +65,12 @@ impl StreamReader {
             content: true,
             ..Self::default()
         }
+    }
+
+    /// Is the answer whole, although no `[DONE]` came? Every choice that spoke has ended; after a fault, all `wanted` ones.
+    fn is_whole(&self, wanted: u32, faulted: bool) -> bool {
+        let ended = u32::try_from(self.finished.len()).unwrap_or(u32::MAX);
+        ended > 0 && self.begun.is_subset(&self.finished) && (ended >= wanted || !faulted)
     }
 }
 
@@ -121,7 +129,8 @@ impl Run {
             }
         }
         let LegState::Stream(reader) = &leg.state else { return };
-        match (reader.finish.is_some() || reader.done_at.is_some(), fault) {
+        let whole = reader.done_at.is_some() || reader.is_whole(self.input.call.choices, fault.is_some());
+        match (whole, fault) {
             (true, _) => self.stream_complete(leg, true, now, health),
             (false, Some(fault)) if !self.delivery.begun() => self.failed(leg, &Symptom::Transport(fault), now, health),
             (false, None) if !reader.content => self.failed(leg, &Symptom::NoAnswer { body: b"" }, now, health),
@@ -246,7 +255,7 @@ impl Run {
         })
     }
 
-    fn content_policy_falls_back(&self) -> bool {
+    pub(super) fn content_policy_falls_back(&self) -> bool {
         let chain = &self.input.chain;
         !self.delivery.begun() && (chain.fallback_on.content_policy || !chain.content_policy_targets.is_empty())
     }
@@ -260,15 +269,19 @@ impl Run {
         let mut chars = 0;
         for said in &chunk.events {
             match said {
-                StreamEvent::Text { text, .. }
-                | StreamEvent::Reasoning { text, .. }
-                | StreamEvent::Refusal { text, .. } => {
+                StreamEvent::Text { choice, text }
+                | StreamEvent::Reasoning { choice, text }
+                | StreamEvent::Refusal { choice, text } => {
                     chars += text.len();
                     reader.content |= !text.is_empty();
+                    if !text.is_empty() {
+                        reader.begun.insert(*choice);
+                    }
                 }
-                StreamEvent::Tool { arguments, .. } => {
+                StreamEvent::Tool { choice, arguments, .. } => {
                     chars += arguments.len();
                     reader.content = true;
+                    reader.begun.insert(*choice);
                 }
                 StreamEvent::Other => reader.content = true,
                 StreamEvent::Finish { choice, reason } => {

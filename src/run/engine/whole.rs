@@ -9,7 +9,7 @@ use crate::run::classify::{Symptom, header};
 use crate::run::machine::{Action, CallId};
 use crate::run::quota;
 use crate::wire::completion::{Completion, Embeddings};
-use crate::wire::event::FinishReason;
+use crate::wire::event::{EmbeddedError, FinishReason};
 use crate::wire::{CallKind, Millis, Usage, chat_encode};
 use bytes::Bytes;
 use serde_json::{Value, json};
@@ -19,6 +19,8 @@ struct Validated {
     usage: Option<Usage>,
     finish: Option<FinishReason>,
     text: String,
+    /// No choice says anything.
+    silent: bool,
 }
 
 impl Run {
@@ -118,11 +120,19 @@ impl Run {
         let LegState::Whole { content_type, body } = &mut leg.state else {
             return;
         };
-        let body = Bytes::from(std::mem::take(body));
+        let body = without_mark(Bytes::from(std::mem::take(body)));
         let content_type = content_type.take();
         let Some(said) = validate(self.input.call.kind, &body).filter(|_| leg.continues.is_none()) else {
             return self.failed(leg, &Symptom::NoAnswer { body: &body }, now, health);
         };
+        // A filter that left nothing of the answer is a refusal, when the route wants to know.
+        if said.silent && said.finish == Some(FinishReason::ContentFilter) && self.content_policy_falls_back() {
+            let error = EmbeddedError {
+                code: "content_filter".to_owned(),
+                ..EmbeddedError::default()
+            };
+            return self.failed(leg, &Symptom::Embedded(&error), now, health);
+        }
         if let Some(attempt) = self.report.attempts.get_mut(leg.attempt) {
             attempt.usage = said.usage;
             attempt.emitted_bytes = u64::try_from(said.text.len()).unwrap_or(u64::MAX);
@@ -150,16 +160,29 @@ impl Run {
     }
 }
 
+/// The body without a byte order mark, which JSON does not have and some servers send.
+fn without_mark(body: Bytes) -> Bytes {
+    const MARK: &[u8] = "\u{feff}".as_bytes();
+    if body.starts_with(MARK) {
+        body.slice(MARK.len()..)
+    } else {
+        body
+    }
+}
+
 /// What an answer says, when it is one: choices for chat, vectors for embeddings, and no failure beside them.
 fn validate(kind: CallKind, body: &Bytes) -> Option<Validated> {
     match kind {
         CallKind::Chat => {
             let read = Completion::read(body).ok()?;
-            let failed = read.error.is_some() || read.finish.contains(&FinishReason::Error) || read.choices == 0;
+            // A choice that neither says anything nor tells why it ended is no choice.
+            let empty = read.choices == 0 || (!read.content && read.finish.is_empty());
+            let failed = read.error.is_some() || read.finish.contains(&FinishReason::Error) || empty;
             (!failed).then(|| Validated {
                 usage: read.usage,
                 text: read.text(body).into_owned(),
                 finish: read.finish.first().cloned(),
+                silent: !read.content,
             })
         }
         CallKind::Embeddings => {
@@ -168,6 +191,7 @@ fn validate(kind: CallKind, body: &Bytes) -> Option<Validated> {
                 usage: read.usage,
                 text: String::new(),
                 finish: None,
+                silent: false,
             })
         }
     }

@@ -191,6 +191,40 @@ fn when_all_are_cooling_the_soonest_gets_one_attempt() {
 }
 
 #[test]
+fn only_a_lower_order_stands_behind_the_primary() {
+    for (order, behind) in [(0, false), (1, true)] {
+        let other = TargetSpec { order, ..target("f") };
+        let mut world = World::new(vec![target("p"), other])
+            .act("p", [error(500, "broken", "")])
+            .act("f", [ok(20)]);
+        world.on_route = true;
+        let served = world.request().report.served.unwrap();
+        assert_eq!((served.index, served.behind), (1, behind), "order {order}");
+    }
+}
+
+#[test]
+fn a_request_has_one_last_attempt_and_not_one_for_each_cooling_target() {
+    let mut world = World::new(vec![target("p"), target("f"), target("g")])
+        .act("p", [limited("60")])
+        .act("f", [limited("30")])
+        .act("g", [error(500, "broken", "")]);
+    assert_eq!(world.request().path(), "p/k1 f/k1 g/k1 g/k1");
+    // Whether a target that is free fails first or none is: one of those that cool is asked, the soonest.
+    for _ in 0..2 {
+        let story = world.request();
+        let resorts = story
+            .report
+            .attempts
+            .iter()
+            .filter(|attempt| attempt.last_resort)
+            .count();
+        assert_eq!(resorts, 1, "{}", story.path());
+        assert!(!story.path().contains("p/k1"), "{}", story.path());
+    }
+}
+
+#[test]
 fn money_that_is_gone_is_not_asked_for_again() {
     let mut world = World::new(vec![target("p")]).act("p", [error(402, "Insufficient credits", "")]);
     assert_eq!(world.request().calls.len(), 1);

@@ -278,3 +278,127 @@ fn only_another_provider_helps_against_a_data_policy() {
     let story = World::new(vec![target("p")]).act("p", [act]).request();
     assert_eq!((story.status(), story.error_code().as_str()), (404, "model_not_found"));
 }
+
+fn choice(index: u32, delta: &serde_json::Value, finish: Option<&str>) -> String {
+    let chunk = json!({"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m",
+        "choices": [{"index": index, "delta": delta, "finish_reason": finish}]});
+    format!("data: {chunk}\n\n")
+}
+
+#[test]
+fn an_answer_of_several_choices_is_whole_when_each_has_ended() {
+    let words = choice(0, &json!({"content": "a"}), None) + &choice(1, &json!({"content": "b"}), None);
+    let end = |index| choice(index, &json!({}), Some("stop"));
+    let done = "data: [DONE]\n\n".to_owned();
+    for (name, stream, whole) in [
+        ("both ended", words.clone() + &end(0) + &end(1), true),
+        (
+            "the upstream says that it is done",
+            words.clone() + &end(0) + &done,
+            true,
+        ),
+        ("the second never ended", words.clone() + &end(0), false),
+        ("the first never ended", words.clone() + &end(1), false),
+        (
+            "an upstream that knows no `n`",
+            choice(0, &json!({"content": "a"}), None) + &end(0),
+            true,
+        ),
+    ] {
+        let raw = Act::Raw {
+            content_type: "text/event-stream",
+            body: stream,
+        };
+        let mut world = World::new(vec![target("p")]).act("p", [raw.clone()]);
+        world.body = json!({"model": "m", "messages": [{"role": "user", "content": "hi"}], "stream": true, "n": 2});
+        let story = world.request();
+        assert_eq!(story.done(), whole, "{name}: {}", story.body);
+        assert_eq!(story.body.contains("\"error\""), !whole, "{name}");
+        // The caller that wants one body gets none that lacks the end of a choice.
+        let mut world = World::new(vec![target("p"), target("f")])
+            .act("p", [raw])
+            .act("f", [ok(20)]);
+        world.body = json!({"model": "m", "messages": [{"role": "user", "content": "hi"}], "n": 2});
+        let story = world.request();
+        assert_eq!(story.status(), 200);
+        assert_eq!(story.path().contains("f/k1"), !whole, "{name}: {}", story.path());
+    }
+}
+
+#[test]
+fn bodies_that_say_nothing_are_no_answers() {
+    for (body, answers) in [
+        (r#"{"choices":[{}]}"#.to_owned(), false),
+        (
+            r#"{"choices":[{"index":0,"message":{"role":"assistant","content":null}}]}"#.to_owned(),
+            false,
+        ),
+        (
+            r#"{"choices":[{"index":0,"message":{"role":"assistant","content":""},"finish_reason":"length"}]}"#
+                .to_owned(),
+            true,
+        ),
+        (
+            r#"{"choices":[{"index":0,"message":{"content":"x"}}]}"#.to_owned(),
+            true,
+        ),
+        (
+            "\u{feff}{\"choices\":[{\"index\":0,\"message\":{\"content\":\"x\"},\"finish_reason\":\"stop\"}]}"
+                .to_owned(),
+            true,
+        ),
+    ] {
+        let raw = Act::Raw {
+            content_type: "application/json",
+            body: body.clone(),
+        };
+        let story = World::pf()
+            .act("p", [raw])
+            .act("f", [ok(20)])
+            .streaming(false)
+            .request();
+        assert_eq!(story.path() == "p/k1", answers, "{body}: {}", story.path());
+        assert!(!story.body.starts_with('\u{feff}'));
+    }
+}
+
+#[test]
+fn an_answer_that_the_provider_keeps_is_asked_of_it_once() {
+    for stream in [true, false] {
+        let mut world = World::pf()
+            .act("p", [error(500, "broken", ""), ok(20)])
+            .act("f", [ok(20)])
+            .streaming(stream);
+        world.body["store"] = json!(true);
+        let story = world.request();
+        story.assert_answer(&text(20));
+        assert_eq!(story.path(), "p/k1 f/k1");
+    }
+    // Nor is a cut one asked of the same provider again.
+    let mut world = World::new(vec![target("p")]).act("p", [mishap(60, 40, Mishap::Reset), ok(60)]);
+    world.body["store"] = json!(true);
+    let story = world.request();
+    assert_eq!(
+        (story.path().as_str(), story.report.outcome),
+        ("p/k1", Outcome::FailedInStream)
+    );
+    let mut world = World::pf().act("p", [error(500, "broken", ""), ok(20)]);
+    world.body["store"] = json!(false);
+    assert_eq!(world.request().path(), "p/k1 p/k1");
+}
+
+#[test]
+fn a_whole_answer_that_a_filter_emptied_falls_back_when_the_route_wants_it() {
+    let body =
+        r#"{"choices":[{"index":0,"message":{"role":"assistant","content":null},"finish_reason":"content_filter"}]}"#;
+    for wanted in [true, false] {
+        let raw = Act::Raw {
+            content_type: "application/json",
+            body: body.to_owned(),
+        };
+        let mut world = World::pf().act("p", [raw]).act("f", [ok(20)]).streaming(false);
+        world.chain = Box::new(move |chain| chain.fallback_on.content_policy = wanted);
+        let story = world.request();
+        assert_eq!(story.path().contains("f/k1"), wanted, "{}", story.path());
+    }
+}

@@ -65,6 +65,8 @@ pub(super) struct World {
     /// Requests and tokens a minute of every credential; 0: no limit.
     pub(super) limits: (u32, u32),
     pub(super) session: Option<String>,
+    /// The request names a configured route.
+    pub(super) on_route: bool,
     /// Targets (first) that live on the host of another one (second).
     pub(super) hosts: Vec<(&'static str, &'static str)>,
     /// The caller hangs up so long after its request.
@@ -89,6 +91,7 @@ impl World {
             pool: json!({}),
             limits: (0, 0),
             session: None,
+            on_route: false,
             hosts: Vec::new(),
             hang_up: None,
             counts: BTreeMap::new(),
@@ -238,7 +241,7 @@ impl World {
             vault: Arc::new(vault),
             request_id: "req-1".to_owned(),
             session: self.session.clone(),
-            route: None,
+            route: self.on_route.then(|| crate::catalog::RouteId::parse("smart").unwrap()),
             strategy: "route",
             pinned: false,
             deadline: self.deadline.map(|deadline| self.now.plus(deadline)),

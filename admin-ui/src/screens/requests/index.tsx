@@ -24,7 +24,19 @@ import { Attempts, Status } from '../shared/request-cells.tsx'
 import { useStartModel } from '../shared/start-model.ts'
 import { summary } from './summary.ts'
 
-const filterNames = ['status', 'policy', 'model', 'provider', 'key', 'session', 'since', 'from', 'to', 'q'] as const
+const filterNames = [
+  'status',
+  'policy',
+  'model',
+  'provider',
+  'counts_for',
+  'key',
+  'session',
+  'since',
+  'from',
+  'to',
+  'q',
+] as const
 const liveMs = 3000
 
 const statuses = [

@@ -1,10 +1,11 @@
 //! Calls about caller keys: minted, listed, revoked. Values are never here, only records.
 
-use super::store::now;
+use super::store::{NEWEST, now, number};
 use super::{Failure, Handled, Registry, asked, said};
 use crate::access::key::KeyRecord;
+use crate::access::key_document::{KeyDocument, KeyHistoryRow};
 use crate::catalog::document::{Collection, DocumentName};
-use crate::catalog::registry::{AuditRow, Author};
+use crate::catalog::registry::{AuditRow, Author, Condition};
 use crate::wire::{ApiError, Millis};
 use serde::{Deserialize, Serialize};
 
@@ -27,7 +28,34 @@ pub(in crate::edge) struct MintCall {
 #[derive(Serialize, Deserialize)]
 pub(in crate::edge) struct RevokeCall {
     pub(in crate::edge) kid: String,
+    /// Of a DELETE; `None`: whatever its revision.
+    pub(in crate::edge) condition: Option<Condition>,
     pub(in crate::edge) author: Author,
+}
+
+/// A key to change.
+#[derive(Serialize, Deserialize)]
+pub(in crate::edge) struct ChangeKeyCall {
+    pub(in crate::edge) kid: String,
+    pub(in crate::edge) wish: KeyWrite,
+    pub(in crate::edge) author: Author,
+}
+
+/// How a key shall become.
+#[derive(Serialize, Deserialize)]
+pub(in crate::edge) enum KeyWrite {
+    /// A PUT.
+    Document(KeyDocument, Condition),
+    /// As it was at that revision.
+    Rollback(u64),
+}
+
+/// A page of a key's history.
+#[derive(Serialize, Deserialize)]
+pub(in crate::edge) struct KeyHistoryQuery {
+    pub(in crate::edge) kid: String,
+    pub(in crate::edge) before: Option<u64>,
+    pub(in crate::edge) limit: u32,
 }
 
 /// Which keys.
@@ -64,19 +92,28 @@ impl Registry {
             "/keys/mint" => self.mint(&asked(body)?),
             "/keys/revoke" => {
                 let call: RevokeCall = asked(body)?;
-                let mut record = self.existing(&call.kid)?;
-                record.revoked_at.get_or_insert(call.author.at);
-                record.enabled = false;
-                self.keep(&record)?;
-                self.audit(&AuditRow::of(
-                    &call.author,
-                    "revoke",
-                    &format!("keys/{}", call.kid),
-                    None,
-                    Vec::new(),
-                ))?;
-                published(&record)
+                let before = self.existing(&call.kid)?;
+                if let Some(condition) = call.condition {
+                    before.expect(condition)?;
+                }
+                let after = before.revoked(call.author.at);
+                self.change(Some(&before), &after, "revoke", &call.author)
             }
+            "/keys/change" => {
+                let call: ChangeKeyCall = asked(body)?;
+                let before = self.existing(&call.kid)?;
+                let (document, action) = match call.wish {
+                    KeyWrite::Document(document, condition) => {
+                        before.expect(condition)?;
+                        (document, "put")
+                    }
+                    KeyWrite::Rollback(revision) => (self.key_at(&call.kid, revision)?, "rollback"),
+                };
+                self.known_policy(document.policy.as_str())?;
+                let after = before.changed(&document)?;
+                self.change(Some(&before), &after, action, &call.author)
+            }
+            "/keys/history" => said(&self.key_history(&asked(body)?)?),
             _ => Err(ApiError::not_found("the Registry object has no such path").into()),
         }
     }
@@ -90,8 +127,59 @@ impl Registry {
             .ok_or_else(|| ApiError::not_found(format!("There is no key {kid}.")).into())
     }
 
-    fn mint(&self, call: &MintCall) -> Result<Handled, Failure> {
-        let policy = call.record.policy.as_str();
+    /// Stores a changed key with its history and audit row.
+    fn change(
+        &self,
+        before: Option<&KeyRecord>,
+        after: &KeyRecord,
+        action: &str,
+        author: &Author,
+    ) -> Result<Handled, Failure> {
+        let row = KeyHistoryRow::of(before, after, author);
+        self.keep(after)?;
+        self.store().run(
+            "INSERT OR REPLACE INTO history (collection, id, revision, row) VALUES ('keys', ?, ?, ?)",
+            vec![
+                after.kid.as_str().into(),
+                number(after.revision),
+                serde_json::to_string(&row)?.into(),
+            ],
+        )?;
+        self.audit(&AuditRow::of(
+            author,
+            action,
+            &format!("keys/{}", after.kid),
+            None,
+            row.diff,
+        ))?;
+        published(after)
+    }
+
+    fn key_history(&self, query: &KeyHistoryQuery) -> worker::Result<Vec<KeyHistoryRow>> {
+        self.store().all(
+            "SELECT row FROM history WHERE collection = 'keys' AND id = ? AND revision < ? ORDER BY revision DESC LIMIT ?",
+            vec![
+                query.kid.as_str().into(),
+                number(query.before.unwrap_or(NEWEST)),
+                f64::from(query.limit.clamp(1, PAGE)).into(),
+            ],
+        )
+    }
+
+    fn key_at(&self, kid: &str, revision: u64) -> Result<KeyDocument, Failure> {
+        let query = KeyHistoryQuery {
+            kid: kid.to_owned(),
+            before: Some(revision.saturating_add(1)),
+            limit: 1,
+        };
+        let row = self.key_history(&query)?.into_iter().next();
+        row.map(|row| row.document).ok_or_else(|| {
+            let message = format!("keys/{kid} has no revision {revision} in its history.");
+            ApiError::new("conflict", message).into()
+        })
+    }
+
+    fn known_policy(&self, policy: &str) -> Result<(), Failure> {
         let known = self.with_documents(|documents| {
             documents
                 .documents()
@@ -99,14 +187,18 @@ impl Registry {
                 .iter()
                 .any(|known| known.id.as_str() == policy)
         });
-        if !known {
-            return Err(
-                ApiError::new("invalid_document", format!("There is no policy {policy}."))
-                    .about("/policy")
-                    .into(),
-            );
+        if known {
+            return Ok(());
         }
-        let store = self.store();
+        Err(
+            ApiError::new("invalid_document", format!("There is no policy {policy}."))
+                .about("/policy")
+                .into(),
+        )
+    }
+
+    fn mint(&self, call: &MintCall) -> Result<Handled, Failure> {
+        self.known_policy(call.record.policy.as_str())?;
         let count: Option<Count> = self
             .state
             .storage()
@@ -123,20 +215,16 @@ impl Registry {
             .into());
         }
         if let Some((kid, until)) = &call.replaces {
-            let mut old = self.existing(kid)?;
-            old.expires = Some(old.expires.map_or(*until, |expires| expires.min(*until)));
-            self.keep(&old)?;
+            let old = self.existing(kid)?;
+            let ended = KeyRecord {
+                expires: Some(old.expires.map_or(*until, |expires| expires.min(*until))),
+                revision: old.revision.saturating_add(1),
+                ..old.clone()
+            };
+            self.change(Some(&old), &ended, "replaced", &call.author)?;
         }
-        self.keep(&call.record)?;
         let action = if call.replaces.is_some() { "rotate" } else { "mint" };
-        store.append_audit(&AuditRow::of(
-            &call.author,
-            action,
-            &format!("keys/{}", call.record.kid),
-            None,
-            Vec::new(),
-        ))?;
-        published(&call.record)
+        self.change(None, &call.record, action, &call.author)
     }
 
     /// Stores the record and owes it to KV, which isolates read; they ask here when KV does not know a key yet.

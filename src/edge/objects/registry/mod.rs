@@ -12,7 +12,9 @@ mod sweeping;
 pub(in crate::edge) use calls::{
     Applied, DocumentCall, DraftCall, HistoryPage, ImportCall, Listed, PageCall, RollbackCall, SealCall,
 };
-pub(in crate::edge) use keys::{KeyPage, KeyQuery, MintCall, RevokeCall, overlap_end};
+pub(in crate::edge) use keys::{
+    ChangeKeyCall, KeyHistoryQuery, KeyPage, KeyQuery, KeyWrite, MintCall, RevokeCall, overlap_end,
+};
 pub(in crate::edge) use sessions::{SessionCall, SignInVerdict};
 
 use super::client::{answer, question};
