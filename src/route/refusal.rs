@@ -110,6 +110,8 @@ pub enum RefusalCode {
     Narrowed,
     /// The turn needs no advisers.
     ToolLoop,
+    /// Routers ask each other in a circle, or one fusion asks another.
+    Recursion,
     /// Already in the chain.
     Duplicate,
     /// Every target of the route is refused.
@@ -152,7 +154,7 @@ impl RefusalCode {
             | Self::Duplicate => Gate::Known,
             Self::PolicyDisabled | Self::ProviderNotAllowed | Self::ModelNotAllowed => Gate::Policy,
             Self::WrongKind | Self::LacksCapability | Self::TooLong => Gate::Capability,
-            Self::Preference | Self::Narrowed | Self::ToolLoop => Gate::Preference,
+            Self::Preference | Self::Narrowed | Self::ToolLoop | Self::Recursion => Gate::Preference,
             Self::UnresolvedVariable
             | Self::EndpointRefused
             | Self::NoBinding
@@ -201,6 +203,7 @@ impl RefusalCode {
             Self::Preference => "preference",
             Self::Narrowed => "narrowed",
             Self::ToolLoop => "tool_loop",
+            Self::Recursion => "recursion",
             Self::Duplicate => "duplicate",
             Self::NoTarget => "no_target",
             Self::Unverified => "unverified",

@@ -311,6 +311,7 @@ fn weights_share_and_sessions_stay() {
         session: Some(Session { key, named }),
         seed: 1,
         pin: None,
+        ..Hints::default()
     };
     let stays = |seed| Hints {
         seed,
@@ -365,6 +366,7 @@ fn the_answers_so_far_are_the_pins_or_the_primarys() {
             session: Some(session),
             pin: pin.as_ref(),
             seed: 0,
+            ..Hints::default()
         };
         let (plan, _) = world
             .plan_with(&json!({ "model": "clawrouter/smart" }), &hints)
@@ -392,6 +394,7 @@ fn a_pin_decides_while_its_target_can_be_used() {
         }),
         pin: Some(&pin),
         seed: 0,
+        ..Hints::default()
     };
     let (plan, explanation) = world.plan_with(&body, &hints).unwrap();
     assert_eq!(targets(&plan), ["f/c", "p/a"]);
@@ -416,6 +419,7 @@ fn a_pin_decides_while_its_target_can_be_used() {
         }),
         pin: Some(&pin),
         seed: 0,
+        ..Hints::default()
     };
     assert_eq!(
         world.plan_with(&body, &anonymous).unwrap().1.pin.state,

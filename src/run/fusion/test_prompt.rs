@@ -2,6 +2,7 @@
 //! synthesizer alone beside it. The events carry drafts and answers; they go to that person only.
 
 use super::machine::{Fusion, FusionInput};
+use super::output::PING_EVERY;
 use super::part::Part;
 use super::progress::{self, Progress, Slot};
 use super::stages;
@@ -14,9 +15,6 @@ use crate::wire::{Millis, Usage, chat_encode};
 use bytes::Bytes;
 use serde_json::{Value, json};
 use std::collections::VecDeque;
-
-/// Silence after which a comment keeps the stream alive.
-const PING_AFTER: Millis = Millis(5_000);
 
 /// Everything a test prompt is made of.
 #[derive(Clone, Debug)]
@@ -74,7 +72,7 @@ impl TestPrompt {
             calls: Vec::new(),
             fusion_over: None,
             actions: VecDeque::from([Action::Start(head)]),
-            ping_at: now.plus(PING_AFTER),
+            ping_at: now.plus(PING_EVERY),
             over: false,
             report: Report {
                 started: now,
@@ -114,7 +112,7 @@ impl TestPrompt {
         } else if now >= self.ping_at {
             self.actions
                 .push_back(Action::Emit(Bytes::from_static(chat_encode::PING)));
-            self.ping_at = now.plus(PING_AFTER);
+            self.ping_at = now.plus(PING_EVERY);
         }
     }
 
@@ -217,7 +215,7 @@ impl TestPrompt {
     fn emit(&mut self, event: &Value, now: Millis) {
         self.actions
             .push_back(Action::Emit(chat_encode::event(event.to_string().as_bytes())));
-        self.ping_at = now.plus(PING_AFTER);
+        self.ping_at = now.plus(PING_EVERY);
     }
 }
 
