@@ -229,10 +229,10 @@ fn a_baseline_is_reserved_too() {
 
 #[test]
 fn a_cap_of_the_profile_is_told_as_the_profiles() {
-    let world = Deployment::new(&json!({ "fusion_profiles": [{ "id": "default", "max_cost_usd": 0.000001 }] }));
+    let world = Deployment::new(&json!({ "fusion_profiles": [{ "id": "default", "max_cost_usd": "0.000001" }] }));
     let told = |body: Value| world.plan(&body).unwrap_err().error.to_string();
     assert!(told(json!({ "model": FUSION })).contains("fusion profile default allows"));
-    let own = json!({ "model": FUSION, "clawrouter": { "max_cost_usd": 0.0000001 } });
+    let own = json!({ "model": FUSION, "clawrouter": { "max_cost_usd": "0.0000001" } });
     assert!(told(own).contains("raise the cap or lower max_tokens"));
 }
 

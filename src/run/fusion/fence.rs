@@ -101,7 +101,7 @@ fn without_tokens(text: String) -> String {
 
 /// Does this text begin with a chat template token?
 fn is_token(text: &str) -> bool {
-    let plain = |token: &&str| {
+    let plain = |token: &str| {
         text.get(..token.len())
             .is_some_and(|head| head.eq_ignore_ascii_case(token))
     };
@@ -115,7 +115,7 @@ fn is_token(text: &str) -> bool {
                 closes && !name.is_empty() && !name.contains(|c: char| c.is_whitespace() || matches!(c, '<' | '>'))
             })
     });
-    barred || TOKENS.iter().any(|token| plain(&token))
+    barred || TOKENS.iter().any(|token| plain(token))
 }
 
 /// How many equals signs a character looks like.
