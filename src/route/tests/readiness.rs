@@ -116,7 +116,13 @@ fn budgets_count_for_policies_and_for_single_keys() {
         remaining: world.remaining,
         key_rows: vec![row("rich", 1_000_000), row("spent", 1)],
     };
-    let readiness = readiness(&profile(&world), None, &[question], &Verified::default(), &world.world());
+    let readiness = readiness(
+        &profile(&world),
+        None,
+        &[question],
+        &Verified::default(),
+        &world.world(),
+    );
     let keys: Vec<(bool, Option<&str>)> = readiness.policies[0]
         .key_rows
         .iter()

@@ -28,7 +28,10 @@ fn advisers_draft_side_by_side_and_the_synthesizer_answers() {
         let injected = told.injected();
         for (label, draft) in [("A", "draft 1"), ("B", "draft 2"), ("C", "draft 3")] {
             let fence = Fence::new(SEED);
-            assert!(injected.contains(&fence.around(&format!("draft {label}"), draft)), "{injected}");
+            assert!(
+                injected.contains(&fence.around(&format!("draft {label}"), draft)),
+                "{injected}"
+            );
         }
         let stages: Vec<(Stage, u32)> = told
             .fusion
