@@ -198,7 +198,7 @@ impl Books {
         statistics::write(&incoming.env, &row);
         let kept = tap.map(|tap| Kept::new(&incoming, &asked, &tap.borrow(), &reservation_id));
         let cost = row.cost_usd;
-        verified(&stages);
+        verified(&machine.stages());
         let pin = served(report, cost)
             .map(|served| after_answer(previous_pin.as_ref(), &asked.call.model, served, clock::now()));
         let settle = SettleRequest {
