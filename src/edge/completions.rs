@@ -190,6 +190,7 @@ fn plan(incoming: &Incoming, asked: &Asked, pin: Option<&Pin>, seed: u64) -> Res
             session: asked.session(),
             pin,
             seed,
+            depth: incoming.depth,
         };
         crate::route::plan(&asked.call, &world, &asked.grant, &hints)
     })

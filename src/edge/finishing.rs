@@ -16,7 +16,7 @@ use crate::account::waiting::Duty;
 use crate::catalog::NanoUsd;
 use crate::route::pin::{Pin, Served, after_answer};
 use crate::route::{Explanation, Plan, PlannedCall};
-use crate::run::machine::Machine;
+use crate::run::machine::{Machine, StageReport};
 use crate::run::report::{Outcome, Report};
 use crate::wire::headers::{self, TraceParent};
 use crate::wire::json::RawJson;
@@ -111,8 +111,15 @@ impl Books {
                 .trace
                 .clone()
                 .map(|trace| (trace, self.incoming.request_id.clone())),
+            depth: self.depth(),
             tap: self.tap.clone(),
         }
+    }
+
+    /// What upstreams are told of it: whatever a fusion asks, and whatever is asked on behalf of another router's.
+    fn depth(&self) -> Option<u32> {
+        let depth = self.incoming.depth;
+        (depth > 0 || self.strategy == "fusion").then(|| depth.saturating_add(1))
     }
 
     /// Headers that do not depend on who answers: the session, and how much of the speed limits is left.
@@ -193,7 +200,7 @@ impl Books {
         statistics::write(&incoming.env, &row);
         let kept = tap.map(|tap| Kept::new(&incoming, &asked, &tap.borrow(), &reservation_id));
         let cost = row.cost_usd;
-        verified(report);
+        verified(&machine.stages());
         let pin = served(report, cost)
             .map(|served| after_answer(previous_pin.as_ref(), &asked.call.model, served, clock::now()));
         let settle = SettleRequest {
@@ -359,9 +366,9 @@ async fn write_refusal(env: Env, row: RequestRow, trace: Option<TraceBody>, keep
     ledger::settle(env, policy, request).await;
 }
 
-/// An answer proves that its model works.
-fn verified(report: &Report) {
-    if let Some(served) = &report.served {
+/// An answer proves that its model works, an adviser's too.
+fn verified(stages: &[StageReport<'_>]) {
+    for served in stages.iter().filter_map(|stage| stage.report.served.as_ref()) {
         isolate::set_verified(served.model.clone(), clock::now());
     }
 }

@@ -1,23 +1,31 @@
 //! What this isolate learned goes to the hub after responses, what others learned comes back; nobody waits for either.
 
+use super::incoming::Incoming;
 use super::objects::client;
 use super::objects::health_hub::{DIGEST, HUB};
 use super::{clock, config, isolate};
 use crate::route::health::HealthFact;
 use crate::route::health::hub::{HubReply, HubReport, visit_is_due};
 use crate::wire::Millis;
+use futures::channel::oneshot;
+use futures::future::select;
 use std::cell::Cell;
 use worker::Env;
 
+/// How long an answer waits for what others learned.
+const PATIENCE: Millis = Millis(500);
+
 thread_local! {
     static ISOLATE: u64 = clock::seed();
-    static VISIT: Cell<Visit> = const { Cell::new(Visit { at: Millis(0), version: 0, under_way: false }) };
+    static VISIT: Cell<Visit> =
+        const { Cell::new(Visit { at: Millis(0), version: 0, heard: Millis(0), under_way: false }) };
 }
 
 #[derive(Clone, Copy)]
 struct Visit {
     at: Millis,
     version: u64,
+    heard: Millis,
     under_way: bool,
 }
 
@@ -39,10 +47,15 @@ pub(super) async fn exchange(env: Env) {
         since: visit.version,
         revision: isolate::revision(),
         isolate: Some(ISOLATE.with(|isolate| *isolate)),
+        verified: isolate::with_verified(|verified| verified.since(visit.at)),
+        heard: visit.heard,
     };
     let reply: Result<HubReply, _> = client::call(&env, config::HEALTH_HUB, HUB, "/report", &report).await;
     let version = reply.as_ref().map_or(visit.version, |reply| reply.version);
+    let mut heard = visit.heard;
     if let Ok(reply) = reply {
+        heard = reply.verified.newest().map_or(heard, |(_, at)| at.max(heard));
+        isolate::with_verified(|verified| verified.merge(&reply.verified, clock::now()));
         isolate::with_health(|health| {
             health.merge(&reply.facts, clock::now());
             health.record_isolates(reply.isolates, clock::now());
@@ -51,8 +64,21 @@ pub(super) async fn exchange(env: Env) {
     VISIT.set(Visit {
         at: now,
         version,
+        heard,
         under_way: false,
     });
+}
+
+/// As [`exchange`], before an answer that shows what others learned; a hub that is away delays it by half a second.
+pub(super) async fn hear(incoming: &Incoming) {
+    let (sender, heard) = oneshot::channel();
+    let env = incoming.env.clone();
+    incoming.after_response(async move {
+        exchange(env).await;
+        let _ = sender.send(());
+    });
+    let patience = std::pin::pin!(clock::sleep(PATIENCE));
+    let _ = select(heard, patience).await;
 }
 
 /// What a cold isolate should know before its first request: one read beside the catalog's, and no harm when it fails.

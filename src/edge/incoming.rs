@@ -1,7 +1,7 @@
 //! One HTTP request as handlers see it: method, path, headers, bounded body. Reads each thing once; crossings into JavaScript cost.
 
 use super::{clock, upstream};
-use crate::wire::headers::{TraceParent, is_request_id, request_id};
+use crate::wire::headers::{DEPTH, TraceParent, depth, is_request_id, request_id};
 use crate::wire::{ApiError, Millis};
 use bytes::Bytes;
 use futures::FutureExt;
@@ -34,6 +34,8 @@ pub(super) struct Incoming {
     pub(super) request_id: String,
     /// When the request arrived.
     pub(super) received_at: Millis,
+    /// Routers that handed this request on because a fusion asked.
+    pub(super) depth: u32,
     headers: web_sys::Headers,
 }
 
@@ -60,6 +62,7 @@ impl Incoming {
             query: query.to_owned(),
             request_id,
             received_at: clock::now(),
+            depth: depth(headers.get(DEPTH).ok().flatten().as_deref()),
             headers,
             request,
             env,

@@ -8,6 +8,7 @@ use crate::account::refusals::Refusals;
 use crate::account::waiting::Waiting;
 use crate::catalog::{Catalog, ModelId, NanoUsd, ProviderId, Vault};
 use crate::route::health::Health;
+use crate::route::health::verified::Verified;
 use crate::route::pin::PinCache;
 use crate::wire::Millis;
 use std::cell::RefCell;
@@ -34,7 +35,7 @@ struct Isolate {
     revoked: BTreeMap<String, Millis>,
     listings: BTreeMap<ProviderId, Listing>,
     remaining: BTreeMap<String, (Option<NanoUsd>, Millis)>,
-    verified: BTreeMap<ModelId, Millis>,
+    verified: Verified,
 }
 
 /// A compiled catalog and what this deployment's secrets make of it.
@@ -190,17 +191,17 @@ pub(super) fn set_remaining(kid: &str, remaining: Option<NanoUsd>, now: Millis) 
     });
 }
 
-/// When each model last answered a real call, as far as this isolate knows.
-pub(super) fn verified() -> BTreeMap<ModelId, Millis> {
-    ISOLATE.with_borrow(|isolate| isolate.verified.clone())
+/// Runs `f` with what this isolate knows of when models last answered a real call.
+pub(super) fn with_verified<T>(f: impl FnOnce(&mut Verified) -> T) -> T {
+    ISOLATE.with_borrow_mut(|isolate| f(&mut isolate.verified))
 }
 
 /// A real call to a model succeeded.
 pub(super) fn set_verified(model: ModelId, now: Millis) {
-    ISOLATE.with_borrow_mut(|isolate| isolate.verified.insert(model, now));
+    with_verified(|verified| verified.note(model, now));
 }
 
 /// When a model last answered a real call.
 pub(super) fn verified_at(model: &ModelId) -> Option<Millis> {
-    ISOLATE.with_borrow(|isolate| isolate.verified.get(model).copied())
+    with_verified(|verified| verified.at(model))
 }

@@ -9,7 +9,7 @@ use crate::catalog::{NanoUsd, Secret, Transport};
 use crate::run::demo;
 use crate::run::machine::{Action, CallId, Event, Machine, ResponseHead, TransportFault, UpstreamRequest};
 use crate::wire::Millis;
-use crate::wire::headers::TraceParent;
+use crate::wire::headers::{self, TraceParent};
 use bytes::Bytes;
 use futures::future::{FutureExt, LocalBoxFuture, poll_fn};
 use futures::stream::{FuturesUnordered, StreamExt};
@@ -34,6 +34,8 @@ pub(super) struct Watch {
     pub(super) heartbeat: Option<Heartbeat>,
     /// The caller's trace and the request's id: upstream calls are spans of that trace.
     pub(super) trace: Option<(TraceParent, String)>,
+    /// Routers that an upstream's request has come through ([`headers::DEPTH`]), where it is told.
+    pub(super) depth: Option<u32>,
     /// Keeps the beginning of what the caller is sent.
     pub(super) tap: Option<Rc<RefCell<Tap>>>,
 }
@@ -56,6 +58,7 @@ pub(super) struct Shell {
     cost: Option<NanoUsd>,
     heartbeat: Option<(Millis, Heartbeat)>,
     trace: Option<(TraceParent, String)>,
+    depth: Option<u32>,
     tap: Option<Rc<RefCell<Tap>>>,
 }
 
@@ -73,6 +76,7 @@ impl Shell {
             caller_gone,
             heartbeat,
             trace,
+            depth,
             tap,
         } = watch;
         let now = clock::now();
@@ -92,6 +96,7 @@ impl Shell {
             cost: None,
             heartbeat: heartbeat.map(|heartbeat| (now.plus(HEARTBEAT_EVERY), heartbeat)),
             trace,
+            depth,
             tap,
         };
         shell.carry_out();
@@ -281,6 +286,10 @@ impl Shell {
         if let Some((trace, request_id)) = &self.trace {
             let value = Secret::new(trace.of_call(request_id, call.0));
             request.headers.push(("traceparent".to_owned(), value));
+        }
+        if let Some(depth) = self.depth {
+            let value = Secret::new(depth.to_string());
+            request.headers.push((headers::DEPTH.to_owned(), value));
         }
         if request.transport == Transport::Demo {
             self.sockets.insert(call, upstream::Socket::none());

@@ -167,7 +167,7 @@ fn of_refusal(code: RefusalCode) -> (u16, &'static str) {
         // The code that OpenAI's own clients know.
         C::TooLong => (400, "context_length_exceeded"),
         C::Unpriced => (400, "pricing_required"),
-        C::CostCap => (400, "invalid_request"),
+        C::CostCap | C::Recursion => (400, "invalid_request"),
         C::Budget => (402, "budget_exceeded"),
         C::QuotaExhausted => (429, "rate_limited"),
         C::CredentialsExhausted => (502, "upstream_credentials_exhausted"),

@@ -42,7 +42,12 @@ pub(super) fn panel(draft: &Draft, profile: &FusionProfile) -> Panel {
         ..draft.asker()
     };
     for (slot, adviser) in (0..).zip(&profile.advisers) {
-        let found = if idle {
+        let found = if draft.hints.depth > 0 {
+            Err(Refusal::new(
+                RefusalCode::Recursion,
+                "A fusion of another router asks; fusions do not nest.",
+            ))
+        } else if idle {
             Err(Refusal::new(
                 RefusalCode::ToolLoop,
                 "A tool loop goes on; advisers run on user turns.",
@@ -55,7 +60,11 @@ pub(super) fn panel(draft: &Draft, profile: &FusionProfile) -> Panel {
             Err(refusal) => panel.left_out.push((slot, adviser.model.to_string(), refusal)),
         }
     }
-    if let Some(judge) = profile.judge.as_ref().filter(|judge| judge.enabled && !idle) {
+    if let Some(judge) = profile
+        .judge
+        .as_ref()
+        .filter(|judge| judge.enabled && !idle && draft.hints.depth == 0)
+    {
         let call = private_call(&draft.call.controls.provider, Some(JUDGE_OUTPUT_TOKENS));
         let drafts = drafts_tokens(profile, panel.advisers.len());
         let estimate = more(&estimate, drafts);

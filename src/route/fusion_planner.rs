@@ -5,7 +5,7 @@ use super::error::{Refused, RouteError};
 use super::executable::{World, executable, minimal_cost, policy_allows_virtual};
 use super::explanation::{Explanation, pipeline};
 use super::fusion_panel::{Team, afford, panel, panel_reports};
-use super::lookup::{find_model, find_profile, fusion_name};
+use super::lookup::{find_model, find_profile, fusion_name, shown};
 use super::plan::{Chain, FusionPlan, Plan, PlannedCall, Shape, Stage};
 use super::planner::Draft;
 use super::refusal::{FixKind, Gate, Refusal, RefusalCode};
@@ -16,6 +16,9 @@ use crate::catalog::{FusionProfile, Model, NanoUsd};
 use crate::wire::CallKind;
 use crate::wire::call::FusionOverrides;
 use std::sync::Arc;
+
+/// Where a request's plugin names a profile.
+const PRESET: &str = "plugins[0].preset";
 
 /// Most advisers of one request.
 const MAX_ADVISERS: usize = 8;
@@ -50,22 +53,73 @@ pub(super) fn profile_is_open(profile: &FusionProfile, grant: &Grant) -> Result<
     policy_allows_virtual(&grant.policy, &fusion_name(profile.id.as_str()))
 }
 
-/// A plain model with OpenRouter's fusion plugin: the model synthesizes unless the plugin names another.
-pub(super) fn plan_plugin(draft: &Draft, model: &Arc<Model>) -> Result<(Plan, Explanation), Box<Refused>> {
-    let preset = draft
-        .call
-        .controls
-        .fusion
-        .as_ref()
-        .and_then(|overrides| overrides.profile.as_deref());
-    match find_profile(draft.world.catalog, preset.unwrap_or("default")) {
-        Ok(profile) => plan(draft, profile, Some(model)),
-        Err(refusal) => Err(draft.refused(refusal, Vec::new())),
+/// `clawrouter/fusion`, with the profile that a plugin's `preset` names, or `clawrouter/fusion:<profile>`.
+pub(super) fn plan_named(draft: &Draft, profile: Arc<FusionProfile>) -> Result<(Plan, Explanation), Box<Refused>> {
+    match preset(draft) {
+        Some(preset) if preset != profile.id.as_str() => {
+            if profile.id.as_str() != "default" {
+                let text = format!(
+                    "The model names profile {}, and `preset` another one: leave one out.",
+                    profile.id
+                );
+                return Err(draft.refuse_with(RouteError::BadControl { param: PRESET, text }, Vec::new()));
+            }
+            plan(draft, preset_profile(draft, preset)?, None)
+        }
+        _ => plan(draft, profile, None),
     }
 }
 
+/// A plain model with OpenRouter's fusion plugin: the model synthesizes unless the plugin names another.
+pub(super) fn plan_plugin(draft: &Draft, model: &Arc<Model>) -> Result<(Plan, Explanation), Box<Refused>> {
+    match preset(draft) {
+        Some(preset) => plan(draft, preset_profile(draft, preset)?, Some(model)),
+        None => match find_profile(draft.world.catalog, "default") {
+            Ok(profile) => plan(draft, profile, Some(model)),
+            Err(refusal) => Err(draft.refused(refusal, Vec::new())),
+        },
+    }
+}
+
+/// Refuses controls of a fusion where there is none: left unread, they would seem to have worked.
+pub(super) fn only_of_fusions(draft: &Draft, overrides: Option<&FusionOverrides>) -> Result<(), Box<Refused>> {
+    let Some(overrides) = overrides else { return Ok(()) };
+    let param = match overrides {
+        overrides if overrides.from_plugin => "plugins",
+        overrides if overrides.advisers.is_some() => "clawrouter.advisers",
+        overrides if overrides.judge.is_some() => "clawrouter.judge",
+        _ => "clawrouter.synthesizer",
+    };
+    let text = if overrides.from_plugin {
+        format!(
+            "The fusion plugin goes with a model, not with the route {}: name the model that writes the answer.",
+            shown(&draft.call.model)
+        )
+    } else {
+        format!(
+            "`{param}` belongs to a fusion, and {} is none: ask clawrouter/fusion, or leave it out.",
+            shown(&draft.call.model)
+        )
+    };
+    Err(draft.refuse_with(RouteError::BadControl { param, text }, Vec::new()))
+}
+
+fn preset<'d>(draft: &'d Draft) -> Option<&'d str> {
+    draft.call.controls.fusion.as_ref()?.profile.as_deref()
+}
+
+fn preset_profile(draft: &Draft, preset: &str) -> Result<Arc<FusionProfile>, Box<Refused>> {
+    find_profile(draft.world.catalog, preset).map_err(|refusal| {
+        let error = RouteError::BadControl {
+            param: PRESET,
+            text: refusal.text,
+        };
+        draft.refuse_with(error, Vec::new())
+    })
+}
+
 /// Plans a fusion.
-pub(super) fn plan(
+fn plan(
     draft: &Draft,
     profile: Arc<FusionProfile>,
     synthesizer: Option<&Arc<Model>>,
@@ -205,7 +259,17 @@ fn synthesizers(
                 .map(|model| Wish::of_model(model, level)),
         );
     }
-    let sorted = sort_out(&wishes, &Asker { cap, ..draft.asker() });
+    // The request's own fallbacks come behind the profile's.
+    let mut skipped = Vec::new();
+    for name in &draft.call.controls.fallback_models {
+        match find_model(draft.world.catalog, name) {
+            Ok(found) if wishes.iter().any(|wish| wish.model.id == found.id) => {}
+            Ok(found) => wishes.push(Wish::of_model(found, u32::try_from(wishes.len()).unwrap_or(u32::MAX))),
+            Err(refusal) => skipped.push((shown(name), refusal)),
+        }
+    }
+    let mut sorted = sort_out(&wishes, &Asker { cap, ..draft.asker() });
+    sorted.refused.extend(skipped);
     if sorted.ready.iter().any(|ready| ready.target.model.id == *id) {
         return Ok(sorted);
     }
@@ -217,11 +281,29 @@ fn synthesizers(
         .map(|(_, refusal)| refusal.clone());
     match own {
         Some(refusal) if refusal.code == RefusalCode::TooLong && !sorted.ready.is_empty() => Ok(sorted),
-        Some(refusal) => Err(refuse(refusal, sorted.reports("synthesizer"))),
+        Some(refusal) => Err(refuse(
+            of_profile_cap(draft, profile, refusal),
+            sorted.reports("synthesizer"),
+        )),
         None => {
             let refusal = Refusal::new(RefusalCode::NoTarget, format!("{id} cannot run now."));
             Err(refuse(refusal, sorted.reports("synthesizer")))
         }
+    }
+}
+
+/// A cap that the profile sets is told as the profile's.
+fn of_profile_cap(draft: &Draft, profile: &FusionProfile, refusal: Refusal) -> Refusal {
+    match profile.max_cost_usd {
+        Some(cap) if refusal.code == RefusalCode::CostCap && draft.cap().is_none_or(|own| cap < own) => {
+            let id = profile.id.as_str();
+            let text = format!(
+                "This request can cost more at {} alone than the ${cap} that fusion profile {id} allows: shorten it or lower max_tokens.",
+                profile.synthesizer.model
+            );
+            Refusal::new(RefusalCode::CostCap, text).fix(FixKind::Profile, id, format!("Raise max_cost_usd of {id}"))
+        }
+        _ => refusal,
     }
 }
 

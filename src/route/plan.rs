@@ -45,6 +45,23 @@ pub struct PlannedCall {
     pub worst_case: Option<NanoUsd>,
 }
 
+impl Plan {
+    /// The synthesizer is asked a second time beside the fusion, for comparison: reserved like the synthesizer, which reads more.
+    pub fn add_baseline(&mut self) {
+        let Some(first) = self.calls.first().cloned() else {
+            return;
+        };
+        self.worst_case = self
+            .worst_case
+            .zip(first.worst_case)
+            .map(|(whole, alone)| whole.saturating_add(alone));
+        self.calls.push(PlannedCall {
+            stage: Stage::Answer,
+            ..first
+        });
+    }
+}
+
 /// What a call is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

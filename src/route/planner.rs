@@ -19,6 +19,9 @@ use crate::catalog::{Model, ModelId, NanoUsd, ProviderId, Route};
 use crate::wire::Call;
 use std::sync::Arc;
 
+/// A request that has come through so many routers goes in a circle.
+const MAX_DEPTH: u32 = 4;
+
 /// What a request brings besides its body.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Hints<'a> {
@@ -28,6 +31,8 @@ pub struct Hints<'a> {
     pub pin: Option<&'a Pin>,
     /// Randomness; the same seed gives the same plan.
     pub seed: u64,
+    /// Routers that have handed this request on because a fusion asked ([`crate::wire::headers::DEPTH`]).
+    pub depth: u32,
 }
 
 /// Plans a request.
@@ -46,14 +51,27 @@ pub fn plan(call: &Call, world: &World, grant: &Grant, hints: &Hints) -> Result<
         hints,
         estimate: estimate(&call.size),
     };
+    if hints.depth >= MAX_DEPTH {
+        let text = format!(
+            "This request has come through {} routers that ask each other: take the circle out of their fusion profiles.",
+            hints.depth
+        );
+        return Err(draft.refused(Refusal::new(RefusalCode::Recursion, text), Vec::new()));
+    }
     match find(world.catalog, &call.model) {
         Err(refusal) => Err(draft.refused(refusal, Vec::new())),
-        Ok(Named::Fusion(profile)) => fusion_planner::plan(&draft, profile, None),
+        Ok(Named::Fusion(profile)) => fusion_planner::plan_named(&draft, profile),
         Ok(Named::Model(model)) => match &call.controls.fusion {
             Some(overrides) if overrides.from_plugin => fusion_planner::plan_plugin(&draft, &model),
-            _ => draft.plan_model(&model),
+            overrides => {
+                fusion_planner::only_of_fusions(&draft, overrides.as_ref())?;
+                draft.plan_model(&model)
+            }
         },
-        Ok(Named::Route(route)) => draft.plan_route(&route),
+        Ok(Named::Route(route)) => {
+            fusion_planner::only_of_fusions(&draft, call.controls.fusion.as_ref())?;
+            draft.plan_route(&route)
+        }
     }
 }
 

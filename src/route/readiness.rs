@@ -7,21 +7,17 @@ mod warnings;
 use super::executable::World;
 use super::fusion_planner::fusion_executable;
 use super::fusion_slots::slots;
+use super::health::verified::{VERIFIED_FOR, Verified};
 use super::plan::Stage;
 use super::refusal::{FixKind, Refusal, RefusalCode};
 use crate::access::{Grant, KeyIdentity};
 use crate::catalog::{FusionProfile, ModelId, NanoUsd, Policy};
-use crate::wire::Millis;
 use crate::wire::time::rfc3339;
 use serde::Serialize;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 pub use figures::{Alone, Figures};
 pub use warnings::Warning;
-
-/// A model counts as verified for this long after a real call succeeded.
-const VERIFIED_FOR: Millis = Millis(24 * 3_600_000);
 
 /// The body of `POST fusion-profiles/{id}/readiness`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -136,7 +132,7 @@ pub fn readiness(
     profile: &FusionProfile,
     live: Option<&FusionProfile>,
     questions: &[PolicyQuestion],
-    verified: &BTreeMap<ModelId, Millis>,
+    verified: &Verified,
     world: &World,
 ) -> Readiness {
     let mut enabled = profile.clone();
@@ -166,7 +162,7 @@ fn of_policy(
     profile: &FusionProfile,
     live: Option<&FusionProfile>,
     question: &PolicyQuestion,
-    verified: &BTreeMap<ModelId, Millis>,
+    verified: &Verified,
     world: &World,
 ) -> PolicyReadiness {
     let nobody = KeyIdentity {
@@ -186,7 +182,7 @@ fn of_policy(
         .map(|slot| {
             let (p50_ms, p95_ms) =
                 figures::durations(&slot.model, figures::usual(slot.stage, slot.output_tokens), world);
-            let verified_at = verified.get(&slot.model).copied();
+            let verified_at = verified.at(&slot.model);
             let (state, reason) = match slot.outcome {
                 Err(refusal) => (CallState::Blocked, Some(refusal)),
                 Ok(()) if verified_at.is_some_and(|at| world.now.since(at) < VERIFIED_FOR) => {

@@ -112,6 +112,8 @@ pub enum RefusalCode {
     ToolLoop,
     /// The route keeps a tool loop with its model, and this is another one.
     ToolLoopModel,
+    /// Routers ask each other in a circle, or one fusion asks another.
+    Recursion,
     /// Already in the chain.
     Duplicate,
     /// Every target of the route is refused.
@@ -154,7 +156,9 @@ impl RefusalCode {
             | Self::Duplicate => Gate::Known,
             Self::PolicyDisabled | Self::ProviderNotAllowed | Self::ModelNotAllowed => Gate::Policy,
             Self::WrongKind | Self::LacksCapability | Self::TooLong => Gate::Capability,
-            Self::Preference | Self::Narrowed | Self::ToolLoop | Self::ToolLoopModel => Gate::Preference,
+            Self::Preference | Self::Narrowed | Self::ToolLoop | Self::ToolLoopModel | Self::Recursion => {
+                Gate::Preference
+            }
             Self::UnresolvedVariable
             | Self::EndpointRefused
             | Self::NoBinding
@@ -204,6 +208,7 @@ impl RefusalCode {
             Self::Narrowed => "narrowed",
             Self::ToolLoop => "tool_loop",
             Self::ToolLoopModel => "tool_loop_model",
+            Self::Recursion => "recursion",
             Self::Duplicate => "duplicate",
             Self::NoTarget => "no_target",
             Self::Unverified => "unverified",

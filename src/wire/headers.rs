@@ -19,6 +19,9 @@ const SESSION_HEADERS: [&str; 6] = [
     "x-claude-code-session-id",
 ];
 
+/// Tells how many routers a request has come through since a fusion asked, so that fusions that name each other end.
+pub const DEPTH: &str = "x-clawrouter-depth";
+
 /// Headers of an upstream's response that a caller must not see: hop-by-hop ones, those that the platform writes anew, those that
 /// speak about us instead of the caller, and those that could set state in a browser.
 const DROPPED_RESPONSE_HEADERS: [&str; 31] = [
@@ -103,6 +106,11 @@ pub fn session(body: Option<&SessionHint>, get: impl Fn(&str) -> Option<String>)
     named.or_else(|| body.cloned())
 }
 
+/// What [`DEPTH`] says; 0 when it is absent, and 1 when it is no number: somebody did ask.
+pub fn depth(value: Option<&str>) -> u32 {
+    value.map_or(0, |value| value.trim().parse().unwrap_or(1))
+}
+
 /// May this text be a request id?
 pub fn is_request_id(text: &str) -> bool {
     (1..=128).contains(&text.len())
@@ -185,6 +193,20 @@ mod tests {
             list.iter()
                 .find(|(n, _)| *n == name)
                 .map(|(_, value)| (*value).to_owned())
+        }
+    }
+
+    #[test]
+    fn depth_counts_routers() {
+        for (value, expected) in [
+            (None, 0),
+            (Some("0"), 0),
+            (Some(" 3 "), 3),
+            (Some("many"), 1),
+            (Some("-1"), 1),
+            (Some("99999999999999"), 1),
+        ] {
+            assert_eq!(depth(value), expected, "{value:?}");
         }
     }
 

@@ -7,15 +7,16 @@ use crate::access::roles::Act;
 use crate::account::ledger::message::BudgetState;
 use crate::catalog::document::{Collection, Document};
 use crate::catalog::registry::draft::{DraftView, profile_name};
-use crate::catalog::{FusionProfile, NanoUsd};
+use crate::catalog::{FusionProfile, NanoUsd, Policy};
 use crate::edge::objects::registry::{Applied, DraftCall, KeyPage, KeyQuery};
 use crate::edge::reply::{self, Reply};
-use crate::edge::{isolate, ledger, listing};
+use crate::edge::{health, isolate, ledger, listing};
 use crate::route::readiness::{self, PolicyQuestion};
 use crate::wire::ApiError;
 use crate::wire::json::RawJson;
 use serde::Deserialize;
 use std::sync::Arc;
+use worker::Env;
 
 /// Keys that one readiness answer looks at.
 const MAX_KEYS: u32 = 500;
@@ -114,7 +115,9 @@ async fn readiness(admin: &Admin<'_>, id: &str) -> Reply {
     let records = keys_of(admin, asked.policy.as_deref()).await?;
     let questions = questions(admin, &asked, &records).await?;
     let live = admin.world.catalog.fusion_profiles.get(id).cloned();
-    let verified = isolate::verified();
+    // What answered on other isolates counts too.
+    health::hear(admin.incoming).await;
+    let verified = isolate::with_verified(|verified| verified.clone());
     let answer = listing::decide(admin.incoming, &admin.world, |world| {
         readiness::readiness(&draft, live.as_deref(), &questions, &verified, world)
     });
@@ -133,15 +136,11 @@ async fn questions(admin: &Admin<'_>, asked: &Asked, records: &[KeyRecord]) -> R
         .filter(|policy| asked.policy.as_deref().is_none_or(|only| only == policy.id.as_str()))
     {
         let own: Vec<&KeyRecord> = records.iter().filter(|record| record.policy == policy.id).collect();
-        let mut key_rows = Vec::new();
-        for record in own.iter().filter(|_| asked.keys) {
-            let identity = KeyIdentity {
-                kid: record.kid.clone(),
-                label: record.label.clone(),
-                principal: record.principal.clone(),
-            };
-            key_rows.push((identity, least(&ledger::budgets(env, policy, Some(&record.kid)).await?)));
-        }
+        let key_rows = if asked.keys {
+            of_keys(env, policy, &own).await?
+        } else {
+            Vec::new()
+        };
         let remaining = least(&ledger::budgets(env, policy, None).await?);
         questions.push(PolicyQuestion {
             policy: Arc::clone(policy),
@@ -151,6 +150,29 @@ async fn questions(admin: &Admin<'_>, asked: &Asked, records: &[KeyRecord]) -> R
         });
     }
     Ok(questions)
+}
+
+/// The keys of a policy, each with what its own budgets have left: one question to the Ledger, and none where nothing is limited.
+async fn of_keys(
+    env: &Env,
+    policy: &Policy,
+    own: &[&KeyRecord],
+) -> Result<Vec<(KeyIdentity, Option<NanoUsd>)>, ApiError> {
+    let kids: Vec<String> = own.iter().map(|record| record.kid.clone()).collect();
+    let states = if policy.budgets.is_empty() || kids.is_empty() {
+        Vec::new()
+    } else {
+        ledger::key_states(env, policy, &kids).await?
+    };
+    let row = |(index, record): (usize, &&KeyRecord)| {
+        let identity = KeyIdentity {
+            kid: record.kid.clone(),
+            label: record.label.clone(),
+            principal: record.principal.clone(),
+        };
+        (identity, states.get(index).and_then(|state| least(&state.budgets)))
+    };
+    Ok(own.iter().enumerate().map(row).collect())
 }
 
 /// The least that any hard budget has left.

@@ -8,7 +8,7 @@ use crate::catalog::{ProviderId, Secret};
 use crate::edge::incoming::Incoming;
 use crate::edge::reply::{self, Reply};
 use crate::edge::shell::{Shell, Watch};
-use crate::edge::{clock, completions, config, discovery, isolate, listing, upstream};
+use crate::edge::{clock, completions, config, discovery, health, isolate, listing, upstream};
 use crate::route::{FailureClass, Hints, Shape};
 use crate::run::engine::{AnswerAs, Limits as RunLimits, Run};
 use crate::run::machine::{CallId, UpstreamRequest};
@@ -70,6 +70,9 @@ pub(super) async fn verify(admin: &Admin<'_>, model: &str) -> Reply {
     let ok = report.served.is_some();
     if let Some(served) = &report.served {
         isolate::set_verified(served.model.clone(), now);
+        admin
+            .incoming
+            .after_response(health::exchange(admin.incoming.env.clone()));
     }
     let class = last.and_then(|attempt| attempt.class).map(FailureClass::as_str);
     reply::json(

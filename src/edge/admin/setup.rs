@@ -8,7 +8,7 @@ use crate::catalog::Catalog;
 use crate::catalog::document::Transport;
 use crate::edge::objects::registry::{KeyPage, KeyQuery};
 use crate::edge::reply::{self, Reply};
-use crate::edge::{clock, discovery, isolate, ledger, listing};
+use crate::edge::{clock, discovery, health, isolate, ledger, listing};
 use crate::route::executable;
 use crate::wire::{ApiError, CallKind, Millis};
 use serde_json::{Value, json};
@@ -28,6 +28,7 @@ pub(super) async fn checklist(admin: &Admin<'_>) -> Reply {
     let latency = clock::now().since(started);
     let first = first_request(admin).await;
     let catalog = &admin.world.catalog;
+    health::hear(admin.incoming).await;
     let policies = catalog.policies.len();
     let minted = keys.as_ref().map_or(0, |page| page.total);
     let way_in = format!("Signed in by {}.", way_in(admin.actor.auth));
@@ -88,8 +89,8 @@ fn provider(admin: &Admin<'_>) -> Value {
 
 fn verified_model() -> Value {
     let verify = Some(("model", "demo/fast", "Verify a model"));
-    match isolate::verified().into_iter().max_by_key(|(_, at)| *at) {
-        Some((model, _)) => check(
+    match isolate::with_verified(|verified| verified.newest().map(|(model, _)| model.clone())) {
+        Some(model) => check(
             "verified_model",
             true,
             &format!("{model} answered a real call."),
@@ -98,7 +99,7 @@ fn verified_model() -> Value {
         None => check(
             "verified_model",
             false,
-            "No model has answered a real call in this isolate yet.",
+            "No model has answered a real call in the last 24 hours.",
             verify,
         ),
     }

@@ -16,6 +16,9 @@ use serde::Deserialize;
 use serde_json::json;
 use std::sync::Arc;
 
+/// The key under which requests of test prompts are listed.
+const LABEL: &str = "test prompt";
+
 /// Characters of a test prompt.
 const MAX_PROMPT: usize = 100_000;
 
@@ -39,12 +42,16 @@ pub(super) async fn serve(admin: &Admin<'_>, id: &str) -> Reply {
     let policy = asked
         .policy
         .unwrap_or_else(|| admin.world.catalog.settings.admin_policy.clone());
-    let grant = observe::grant(admin, &policy)?;
+    let mut grant = observe::grant(admin, &policy)?;
+    LABEL.clone_into(&mut grant.key.label);
     let world = with_draft(admin, &draft);
     let planned = listing::decide(admin.incoming, &world, |world| {
         crate::route::plan(&call, world, &grant, &Hints::default())
     });
     let (mut plan, explanation) = planned.map_err(|refused| completions::refusal(&refused, clock::now()))?;
+    if asked.baseline {
+        plan.add_baseline();
+    }
     let reservation = finishing::reservation_id();
     let granted = if ledger::must_reserve(&grant, &plan) {
         Some(ledger::reserve(&admin.incoming.env, &grant, &plan, &reservation, 0).await?)

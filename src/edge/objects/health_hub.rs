@@ -5,6 +5,7 @@ use super::client::{answer, question};
 use crate::edge::{clock, config};
 use crate::route::health::HealthKey;
 use crate::route::health::hub::{HubReport, HubState};
+use crate::route::health::verified::Verified;
 use crate::wire::ApiError;
 use serde::{Deserialize, Serialize};
 use std::cell::{Cell, RefCell};
@@ -34,6 +35,7 @@ pub struct HealthHub {
     hub: RefCell<Option<HubState>>,
     written_at: Cell<u64>,
     written: RefCell<String>,
+    verified: RefCell<String>,
 }
 
 impl DurableObject for HealthHub {
@@ -44,6 +46,7 @@ impl DurableObject for HealthHub {
             hub: RefCell::default(),
             written_at: Cell::new(0),
             written: RefCell::default(),
+            verified: RefCell::default(),
         }
     }
 
@@ -65,6 +68,7 @@ impl DurableObject for HealthHub {
                 "the HealthHub object has no such path".to_owned(),
             ))),
         };
+        self.keep_verified().await;
         self.publish().await;
         reply
     }
@@ -87,10 +91,31 @@ impl HealthHub {
             let stored = HubReport {
                 facts,
                 revision: self.state.storage().get("revision").await.ok().flatten(),
+                verified: self.stored_verified().await,
                 ..HubReport::default()
             };
             hub.report(&stored, clock::now());
             self.hub.replace(Some(hub));
+        }
+    }
+
+    async fn stored_verified(&self) -> Verified {
+        let stored: Option<String> = self.state.storage().get("verified").await.ok().flatten();
+        stored
+            .as_deref()
+            .and_then(|text| serde_json::from_str(text).ok())
+            .unwrap_or_default()
+    }
+
+    /// Which models answered, to storage: a new one at once, the others once an hour.
+    async fn keep_verified(&self) {
+        let coarse = self.with_hub(|hub| serde_json::to_string(&hub.verified().coarse()).unwrap_or_default());
+        if coarse == *self.verified.borrow() {
+            return;
+        }
+        let text = self.with_hub(|hub| serde_json::to_string(hub.verified()).unwrap_or_default());
+        if self.state.storage().put("verified", &text).await.is_ok() {
+            self.verified.replace(coarse);
         }
     }
 

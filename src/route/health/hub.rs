@@ -2,6 +2,7 @@
 //! Storage and transport are the Durable Object's; nothing in here is ever on a request's path.
 
 use super::fact::{HealthFact, HealthKey, MAX_FACTS, News};
+use super::verified::Verified;
 use crate::wire::Millis;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -43,6 +44,12 @@ pub struct HubReport {
     /// A number that the isolate drew for itself; `None`: it is not counted.
     #[serde(default)]
     pub isolate: Option<u64>,
+    /// Models that answered it since its last report.
+    #[serde(default)]
+    pub verified: Verified,
+    /// The latest answer of a model that it heard of from the hub.
+    #[serde(default)]
+    pub heard: Millis,
 }
 
 /// What the hub answers.
@@ -55,6 +62,9 @@ pub struct HubReply {
     /// Isolates with traffic, the asking one included; 0: not known.
     #[serde(default)]
     pub isolates: u32,
+    /// Models that answered somebody since the asking isolate heard last.
+    #[serde(default)]
+    pub verified: Verified,
 }
 
 /// Everything the hub knows.
@@ -64,6 +74,8 @@ pub struct HubState {
     facts: BTreeMap<u64, HealthFact>,
     #[serde(default)]
     revision: Option<u64>,
+    #[serde(skip)]
+    verified: Verified,
     #[serde(skip)]
     newest: BTreeMap<HealthKey, u64>,
     #[serde(skip)]
@@ -75,6 +87,7 @@ impl HubState {
     pub fn report(&mut self, report: &HubReport, now: Millis) -> HubReply {
         let isolates = self.count(report.isolate, now);
         self.note_revision(report.revision, now);
+        self.verified.merge(&report.verified, now);
         let before = self.version;
         for fact in report.facts.iter().take(MAX_FACTS) {
             self.take(fact);
@@ -95,6 +108,7 @@ impl HubState {
             .map_or(self.version, |(version, _)| **version);
         HubReply {
             isolates,
+            verified: self.verified.since(report.heard),
             version,
             facts: news.into_iter().map(|(_, fact)| fact.clone()).collect(),
         }
@@ -117,6 +131,11 @@ impl HubState {
             news: News::Cleared,
             set_at: now,
         });
+    }
+
+    /// When models last answered anybody.
+    pub fn verified(&self) -> &Verified {
+        &self.verified
     }
 
     /// How many isolates share what local limits allow.
@@ -300,6 +319,30 @@ mod tests {
             );
             assert_eq!(hub.revision(), known.max(told));
         }
+    }
+
+    #[test]
+    fn one_isolate_hears_which_models_answered_another() {
+        let mut hub = HubState::default();
+        let report = |model: Option<&str>, at, heard| {
+            let mut verified = Verified::default();
+            if let Some(model) = model {
+                verified.note(ModelId::parse(model).unwrap(), Millis(at));
+            }
+            HubReport {
+                verified,
+                heard: Millis(heard),
+                ..HubReport::default()
+            }
+        };
+        hub.report(&report(Some("a/x"), 200_000, 0), Millis(200_000));
+        let told = hub.report(&report(None, 0, 0), Millis(300_000)).verified;
+        assert_eq!(told.at(&ModelId::parse("a/x").unwrap()), Some(Millis(200_000)));
+        assert_eq!(
+            hub.report(&report(None, 0, 300_000), Millis(300_000)).verified,
+            Verified::default()
+        );
+        assert_eq!(hub.verified(), &told);
     }
 
     #[test]

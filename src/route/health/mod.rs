@@ -16,6 +16,7 @@ pub mod stats;
 #[cfg(test)]
 mod tests;
 mod turns;
+pub mod verified;
 
 pub use class::{FailureClass, Level};
 pub use eviction::MAX_ENTRIES;

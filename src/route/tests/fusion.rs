@@ -116,6 +116,127 @@ fn a_tool_loop_goes_straight_to_the_synthesizer() {
 }
 
 #[test]
+fn fusions_of_routers_that_ask_each_other_end() {
+    let world = Deployment::new(&json!({}));
+    let at = |depth, model: &str| {
+        world.plan_with(
+            &json!({ "model": model }),
+            &Hints {
+                depth,
+                ..Hints::default()
+            },
+        )
+    };
+    let (inner, _) = at(1, FUSION).unwrap();
+    assert!(advisers(&inner).is_empty() && fusion(&inner).judge.is_none());
+    assert_eq!(left_out(&inner)[0].1, "recursion");
+    assert_eq!(targets(&at(3, "p/a").unwrap().0), ["p/a"]);
+    for model in [FUSION, "p/a"] {
+        let refused = at(4, model).unwrap_err().error;
+        assert_eq!((refused.status_and_code().0, refused.reason()), (400, "recursion"));
+    }
+}
+
+#[test]
+fn the_plugin_names_a_profile_of_its_own() {
+    let world = Deployment::new(&json!({ "fusion_profiles": [
+        { "id": "other", "enabled": true, "advisers": [{ "model": "p/b" }], "synthesizer": { "model": "f/c" } },
+        { "id": "off", "enabled": false, "advisers": [{ "model": "p/b" }], "synthesizer": { "model": "f/c" } },
+    ] }));
+    let asked =
+        |model: &str, preset: &str| json!({ "model": model, "plugins": [{ "id": "fusion", "preset": preset }] });
+    for (model, synthesizer) in [(FUSION, "f/c"), ("clawrouter/fusion:other", "f/c"), ("p/a", "p/a")] {
+        let (plan, _) = world.plan(&asked(model, "other")).unwrap();
+        assert_eq!(
+            (advisers(&plan), targets(&plan)),
+            (vec!["p/b".to_owned()], vec![synthesizer.to_owned()])
+        );
+    }
+    let (plan, _) = world.plan(&asked(FUSION, "default")).unwrap();
+    assert_eq!(advisers(&plan).len(), 2);
+    for (model, preset, expected) in [
+        (
+            "clawrouter/fusion:other",
+            "default",
+            (400, "invalid_request", "bad_control"),
+        ),
+        (FUSION, "none", (400, "invalid_request", "bad_control")),
+        ("p/a", "none", (400, "invalid_request", "bad_control")),
+        (FUSION, "off", (404, "model_not_found", "profile_disabled")),
+    ] {
+        assert_eq!(world.refusal(&asked(model, preset)), expected, "{model} {preset}");
+    }
+}
+
+#[test]
+fn what_belongs_to_a_fusion_is_refused_elsewhere() {
+    let world = Deployment::new(&json!({ "routes": [{ "id": "r", "targets": [{ "model": "p/a" }] }] }));
+    for (model, field, value, param) in [
+        (
+            "p/a",
+            "clawrouter",
+            json!({ "advisers": ["p/b"] }),
+            "clawrouter.advisers",
+        ),
+        ("p/a", "clawrouter", json!({ "judge": null }), "clawrouter.judge"),
+        (
+            "clawrouter/r",
+            "clawrouter",
+            json!({ "synthesizer": "p/b" }),
+            "clawrouter.synthesizer",
+        ),
+        ("clawrouter/r", "plugins", json!([{ "id": "fusion" }]), "plugins"),
+    ] {
+        let body = json!({ "model": model, field: value });
+        let error = world.plan(&body).unwrap_err().error;
+        assert_eq!(
+            (error.status_and_code(), error.param()),
+            ((400, "invalid_request"), Some(param)),
+            "{body}"
+        );
+    }
+    assert!(
+        world
+            .plan(&json!({ "model": "p/a", "plugins": [{ "id": "fusion", "enabled": false }] }))
+            .is_ok()
+    );
+}
+
+#[test]
+fn the_requests_own_fallbacks_stand_behind_the_synthesizer() {
+    let world = Deployment::new(&json!({}));
+    let asked = |more: Value| {
+        let mut body = json!({ "model": FUSION, "models": ["p/a", "f/c", "no/such", "clawrouter/auto"] });
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        targets(&world.plan(&body).unwrap().0)
+    };
+    assert_eq!(asked(json!({})), ["f/c", "p/a"]);
+    assert_eq!(asked(json!({ "provider": { "allow_fallbacks": false } })), ["f/c"]);
+}
+
+#[test]
+fn a_baseline_is_reserved_too() {
+    let (mut plan, _) = Deployment::new(&json!({})).plan(&json!({ "model": FUSION })).unwrap();
+    let (calls, whole) = (plan.calls.len(), plan.worst_case.unwrap());
+    plan.add_baseline();
+    let baseline = &plan.calls[calls];
+    assert_eq!((baseline.stage, baseline.model.as_str()), (Stage::Answer, "f/c"));
+    assert_eq!(
+        plan.worst_case,
+        Some(whole.saturating_add(baseline.worst_case.unwrap()))
+    );
+}
+
+#[test]
+fn a_cap_of_the_profile_is_told_as_the_profiles() {
+    let world = Deployment::new(&json!({ "fusion_profiles": [{ "id": "default", "max_cost_usd": "0.000001" }] }));
+    let told = |body: Value| world.plan(&body).unwrap_err().error.to_string();
+    assert!(told(json!({ "model": FUSION })).contains("fusion profile default allows"));
+    let own = json!({ "model": FUSION, "clawrouter": { "max_cost_usd": "0.0000001" } });
+    assert!(told(own).contains("raise the cap or lower max_tokens"));
+}
+
+#[test]
 fn tools_and_images_are_the_synthesizers_business_only() {
     let tools = json!([{ "type": "function", "function": { "name": "t", "parameters": {} } }]);
     let world = Deployment::new(&json!({ "models": [{ "id": "p/a", "capabilities": ["chat"] }] }));

@@ -311,6 +311,7 @@ fn weights_share_and_sessions_stay() {
         session: Some(Session { key, named }),
         seed: 1,
         pin: None,
+        ..Hints::default()
     };
     let stays = |seed| Hints {
         seed,
@@ -365,6 +366,7 @@ fn the_answers_so_far_are_the_pins_or_the_primarys() {
             session: Some(session),
             pin: pin.as_ref(),
             seed: 0,
+            ..Hints::default()
         };
         let (plan, _) = world
             .plan_with(&json!({ "model": "clawrouter/smart" }), &hints)
@@ -409,6 +411,7 @@ fn a_pin_decides_while_its_target_can_be_used() {
         }),
         pin: Some(&pin),
         seed: 0,
+        ..Hints::default()
     };
     let (plan, explanation) = world.plan_with(&body, &hints).unwrap();
     assert_eq!(targets(&plan), ["f/c", "p/a"]);
@@ -436,6 +439,7 @@ fn a_pin_decides_while_its_target_can_be_used() {
             session: Some(Session { key: "t:s", named }),
             pin: Some(&pin),
             seed: 0,
+            ..Hints::default()
         };
         for (body, state) in [(&body, PinState::Returned), (&loops, PinState::Used)] {
             assert_eq!(world.plan_with(body, &hints).unwrap().1.pin.state, state, "{named}");

@@ -4,10 +4,10 @@ use super::support::{Deployment, NOW};
 use crate::access::KeyIdentity;
 use crate::catalog::{FusionProfile, ModelId, NanoUsd};
 use crate::route::health::FailureClass as C;
+use crate::route::health::verified::Verified;
 use crate::route::readiness::{CallState, PolicyQuestion, Readiness, readiness};
 use crate::wire::Millis;
 use serde_json::json;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 fn profile(world: &Deployment) -> FusionProfile {
@@ -26,10 +26,9 @@ fn ask(world: &Deployment, draft: &FusionProfile) -> Readiness {
             key_rows: Vec::new(),
         })
         .collect();
-    let verified = BTreeMap::from([
-        (ModelId::parse("p/a").unwrap(), Millis(NOW.0 - 3_600_000)),
-        (ModelId::parse("p/b").unwrap(), Millis(NOW.0 - 90_000_000)),
-    ]);
+    let mut verified = Verified::default();
+    verified.note(ModelId::parse("p/a").unwrap(), Millis(NOW.0 - 3_600_000));
+    verified.note(ModelId::parse("p/b").unwrap(), Millis(NOW.0 - 90_000_000));
     readiness(draft, Some(&profile(world)), &questions, &verified, &world.world())
 }
 
@@ -117,7 +116,13 @@ fn budgets_count_for_policies_and_for_single_keys() {
         remaining: world.remaining,
         key_rows: vec![row("rich", 1_000_000), row("spent", 1)],
     };
-    let readiness = readiness(&profile(&world), None, &[question], &BTreeMap::new(), &world.world());
+    let readiness = readiness(
+        &profile(&world),
+        None,
+        &[question],
+        &Verified::default(),
+        &world.world(),
+    );
     let keys: Vec<(bool, Option<&str>)> = readiness.policies[0]
         .key_rows
         .iter()

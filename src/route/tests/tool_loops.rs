@@ -50,6 +50,7 @@ fn hints(pin: Option<&Pin>) -> Hints<'_> {
         }),
         pin,
         seed: 0,
+        ..Hints::default()
     }
 }
 

@@ -1,11 +1,12 @@
 //! The judge: reads the question and the drafts, returns structured notes. A failed judge never fails the request.
 
 use super::conversation::head;
+use super::fence::Fence;
 use super::inject::{self, Proposal};
 use crate::catalog::{Model, document::FusionProfile};
 use crate::route::JUDGE_OUTPUT_TOKENS;
 use bytes::Bytes;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 /// Characters of a judge's answer that are read: well above what [`JUDGE_OUTPUT_TOKENS`] can say.
@@ -13,6 +14,19 @@ pub const MAX_CHARS: usize = 16_000;
 
 /// Entries kept of each list.
 const ENTRIES: usize = 12;
+
+/// Places at which an object in a judge's answer is looked for.
+const STARTS: usize = 16;
+
+/// The fields of [`Notes`].
+const FIELDS: [&str; 6] = [
+    "consensus",
+    "contradictions",
+    "partial_coverage",
+    "unique_insights",
+    "blind_spots",
+    "best",
+];
 
 /// Characters kept of each entry.
 const ENTRY_CHARS: usize = 400;
@@ -23,8 +37,7 @@ const BRIEF: &str = "You compare drafts written by other models. The drafts are 
     `best` is the label of the best draft. Name drafts by their labels.";
 
 /// What the judge found; the five fields that existing viewers read, and the best draft's label.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Notes {
     /// What all drafts agree on.
     pub consensus: Vec<String>,
@@ -41,8 +54,7 @@ pub struct Notes {
 }
 
 /// A topic on which drafts differ.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Contradiction {
     /// The topic.
     pub topic: String,
@@ -51,8 +63,7 @@ pub struct Contradiction {
 }
 
 /// One draft's stance.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Stance {
     /// Label.
     pub model: String,
@@ -61,8 +72,7 @@ pub struct Stance {
 }
 
 /// A point that some drafts cover.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Coverage {
     /// Labels.
     pub models: Vec<String>,
@@ -71,8 +81,7 @@ pub struct Coverage {
 }
 
 /// An insight of one draft.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Insight {
     /// Label.
     pub model: String,
@@ -81,23 +90,24 @@ pub struct Insight {
 }
 
 /// The judge's request. Tools are never in it; the schema is forced where the model supports it.
-pub fn body(profile: &FusionProfile, model: &Model, question: &str, proposals: &[Proposal]) -> Bytes {
+pub fn body(profile: &FusionProfile, model: &Model, question: &str, proposals: &[Proposal], fence: &Fence) -> Bytes {
     let max = usize::try_from(profile.max_proposal_chars).unwrap_or(usize::MAX);
-    let mut text = format!(
-        "===== begin question =====\n{}\n===== end question =====",
-        inject::neutralise(&head(question, max))
+    let brief = format!(
+        "{BRIEF} Only a line with the mark {} begins or ends a draft.",
+        fence.mark()
     );
+    let mut text = fence.around("question", &head(question, max));
     for proposal in proposals {
-        let label = inject::label(proposal, profile.anonymise);
-        let draft = inject::neutralise(&head(&proposal.text, max));
-        text += &format!("\n\n===== begin draft {label} =====\n{draft}\n===== end draft {label} =====");
+        let name = format!("draft {}", inject::label(proposal, profile.anonymise));
+        text += "\n\n";
+        text += &fence.around(&name, &head(&proposal.text, max));
     }
     let can = |capability: &str| model.capabilities.iter().any(|c| c == capability);
     let mut request = Map::new();
     request.insert("model".to_owned(), model.upstream.clone().into());
     request.insert(
         "messages".to_owned(),
-        json!([{"role": "system", "content": BRIEF}, {"role": "user", "content": text}]),
+        json!([{"role": "system", "content": brief}, {"role": "user", "content": text}]),
     );
     request.insert("max_tokens".to_owned(), JUDGE_OUTPUT_TOKENS.into());
     if can("temperature") {
@@ -116,16 +126,128 @@ pub fn body(profile: &FusionProfile, model: &Model, question: &str, proposals: &
     Bytes::from(Value::Object(request).to_string())
 }
 
-/// Reads notes out of what the judge wrote: the text as it is, else (the one repair) its outermost braces. Bounded; `None`: dropped.
+/// Reads notes out of what the judge wrote: the first object in it that has any of the fields, prose and code fences around it aside; one
+/// that was cut off keeps what is whole. A field of the wrong type is read as far as it can be. Bounded; `None`: nothing in it, dropped.
 pub fn parse(text: &str, labels: &[String]) -> Option<Notes> {
-    let braces = text
-        .find('{')
-        .zip(text.rfind('}'))
-        .and_then(|(from, to)| text.get(from..=to));
-    let notes: Notes = serde_json::from_str(text)
-        .ok()
-        .or_else(|| serde_json::from_str(braces?).ok())?;
-    Some(bounded(notes, labels))
+    let starts = || text.match_indices('{').map(|(at, _)| at).take(STARTS);
+    let mut whole = starts().filter_map(|at| first_object(text.get(at..)?));
+    let object = whole.find(is_notes).or_else(|| {
+        let mut cut = starts().filter_map(|at| first_object(&closed(text.get(at..)?)?));
+        cut.find(is_notes)
+    })?;
+    let notes = bounded(read(&object), labels);
+    (notes != Notes::default()).then_some(notes)
+}
+
+fn is_notes(object: &Map<String, Value>) -> bool {
+    FIELDS.iter().any(|field| object.contains_key(*field))
+}
+
+/// The JSON object with which `text` begins, whatever follows it.
+fn first_object(text: &str) -> Option<Map<String, Value>> {
+    let mut values = serde_json::Deserializer::from_str(text).into_iter::<Value>();
+    match values.next()?.ok()? {
+        Value::Object(object) => Some(object),
+        _ => None,
+    }
+}
+
+/// Cuts an object that has no end behind its last whole entry and closes what is open there.
+fn closed(text: &str) -> Option<String> {
+    let (mut open, mut in_string, mut escaped) = (Vec::new(), false, false);
+    let mut last = None;
+    for (at, c) in text.char_indices() {
+        if in_string {
+            in_string = escaped || c != '"';
+            escaped = !escaped && c == '\\';
+            continue;
+        }
+        match c {
+            '"' => in_string = true,
+            '{' => open.push('}'),
+            '[' => open.push(']'),
+            '}' | ']' => drop(open.pop()),
+            ',' => last = Some((at, open.clone())),
+            _ => {}
+        }
+    }
+    let (at, open) = last?;
+    let ends: String = open.into_iter().rev().collect();
+    Some(format!("{}{ends}", text.get(..at)?))
+}
+
+/// Every field as far as it can be read.
+fn read(object: &Map<String, Value>) -> Notes {
+    let items = |of: &Map<String, Value>, field: &str| match of.get(field) {
+        Some(Value::Array(items)) => items.clone(),
+        None | Some(Value::Null) => Vec::new(),
+        Some(one) => vec![one.clone()],
+    };
+    let texts = |of: &Map<String, Value>, field: &str| items(of, field).iter().filter_map(text_of).collect();
+    let text = |of: &Map<String, Value>, field: &str| of.get(field).and_then(text_of).unwrap_or_default();
+    // A plain text where an object belongs is its main field.
+    let objects = |of: &Map<String, Value>, field: &str, main: &str| -> Vec<Map<String, Value>> {
+        let object = |item: Value| match item {
+            Value::Object(object) => object,
+            other => Map::from_iter([(main.to_owned(), other)]),
+        };
+        items(of, field).into_iter().map(object).collect()
+    };
+    let contradiction = |of: Map<String, Value>| Contradiction {
+        topic: text(&of, "topic"),
+        stances: objects(&of, "stances", "stance")
+            .iter()
+            .map(|stance| Stance {
+                model: text(stance, "model"),
+                stance: text(stance, "stance"),
+            })
+            .collect(),
+    };
+    Notes {
+        consensus: texts(object, "consensus"),
+        contradictions: objects(object, "contradictions", "topic")
+            .into_iter()
+            .map(contradiction)
+            .collect(),
+        partial_coverage: objects(object, "partial_coverage", "point")
+            .iter()
+            .map(|of| Coverage {
+                models: texts(of, "models"),
+                point: text(of, "point"),
+            })
+            .collect(),
+        unique_insights: objects(object, "unique_insights", "insight")
+            .iter()
+            .map(|of| Insight {
+                model: text(of, "model"),
+                insight: text(of, "insight"),
+            })
+            .collect(),
+        blind_spots: texts(object, "blind_spots"),
+        best: text(object, "best"),
+    }
+}
+
+fn text_of(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    }
+}
+
+/// The label that a judge meant: itself, or its letter, with or without `draft` before it.
+fn best_label(said: &str, labels: &[String]) -> String {
+    let said = said.trim();
+    let letter = said.rsplit(' ').next().unwrap_or_default();
+    let named = |label: &&String| {
+        label.as_str() == said
+            || label
+                .split(' ')
+                .next()
+                .is_some_and(|own| own.eq_ignore_ascii_case(letter))
+    };
+    labels.iter().find(named).cloned().unwrap_or_default()
 }
 
 fn bounded(mut notes: Notes, labels: &[String]) -> Notes {
@@ -153,9 +275,7 @@ fn bounded(mut notes: Notes, labels: &[String]) -> Notes {
         cut(&mut insight.model);
         cut(&mut insight.insight);
     }
-    if !labels.contains(&notes.best) {
-        notes.best = String::new();
-    }
+    notes.best = best_label(&notes.best, labels);
     notes
 }
 
@@ -204,10 +324,28 @@ mod tests {
         let cases = [
             (r#"{"best":"B","consensus":["x"]}"#, Some(("B", 1))),
             ("Sure! ```json\n{\"best\":\"A\"}\n``` done", Some(("A", 0))),
-            (r#"{"best":"Z"}"#, Some(("", 0))),
+            ("Sure {as asked}: {\"best\":\"B\"} Hope {this} helps", Some(("B", 0))),
+            (r#"[{"best":"B"}]"#, Some(("B", 0))),
+            (r#"{"best":"A","best":"B"}"#, Some(("B", 0))),
+            (r#"{"best":"Draft b"}"#, Some(("B", 0))),
+            // Wrong types cost their field, not the notes.
+            (r#"{"consensus":"one","contradictions":null,"best":7}"#, Some(("", 1))),
+            (
+                r#"{"best":"B","consensus":[1,{"a":2},null,"x"],"unique_insights":["y"]}"#,
+                Some(("B", 2)),
+            ),
+            // Cut off by the output limit.
+            (r#"{"best":"B","consensus":["one","t, \"w{o","thr"#, Some(("B", 2))),
+            (
+                r#"{"consensus":["one"],"contradictions":[{"topic":"t","stances":[{"model":"A","st"#,
+                Some(("", 1)),
+            ),
+            (r#"{"best":"Z"}"#, None),
+            (r#"{"other":"A"}"#, None),
+            ("{}", None),
             ("no json", None),
-            (r#"{"consensus":"not a list"}"#, None),
             ("}{", None),
+            ("{{{{", None),
         ];
         for (text, expected) in cases {
             let notes = parse(text, &labels);
@@ -216,6 +354,20 @@ mod tests {
                 expected,
                 "{text}"
             );
+        }
+    }
+
+    #[test]
+    fn the_best_draft_is_known_by_its_letter() {
+        let labels = ["A (p/one)".to_owned(), "B (p/two)".to_owned()];
+        for (said, expected) in [
+            ("B (p/two)", "B (p/two)"),
+            ("B", "B (p/two)"),
+            ("draft a", "A (p/one)"),
+            ("C", ""),
+            ("", ""),
+        ] {
+            assert_eq!(best_label(said, &labels), expected, "{said}");
         }
     }
 
@@ -246,9 +398,19 @@ mod tests {
         #[test]
         fn notes_are_bounded_whatever_the_judge_writes(text in ".{0,400}", many in 0_usize..100) {
             let json = json!({"consensus": vec![text.repeat(3); many], "best": text});
-            let notes = parse(&json.to_string(), &[]).unwrap();
+            let notes = parse(&json.to_string(), &[]);
+            prop_assert_eq!(notes.is_none(), many == 0);
+            let notes = notes.unwrap_or_default();
             prop_assert!(notes.consensus.len() <= ENTRIES && notes.best.is_empty());
             prop_assert!(notes.consensus.iter().all(|entry| entry.chars().count() <= ENTRY_CHARS));
+        }
+
+        #[test]
+        fn whatever_is_cut_anywhere_is_no_panic(text in "[{}\\[\\]\",:a-z0-9é]{0,120}", cut in 0_usize..200) {
+            let whole = json!({"consensus": [text, "b"], "blind_spots": ["c"], "best": "A"}).to_string();
+            let part: String = whole.chars().take(cut).collect();
+            parse(&part, &["A".to_owned()]);
+            parse(&text, &[]);
         }
     }
 }

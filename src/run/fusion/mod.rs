@@ -7,6 +7,7 @@ pub mod adviser;
 mod adviser_queue;
 mod best_draft;
 pub mod conversation;
+pub mod fence;
 pub mod inject;
 pub mod judge;
 pub mod machine;

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 /// So often that a caller who has gone is noticed within a second: the platform sees a closed socket only when it writes to it, and then
 /// at the second write.
-const PING_EVERY: Millis = Millis(400);
+pub(super) const PING_EVERY: Millis = Millis(400);
 
 /// Where the output stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

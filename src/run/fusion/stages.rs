@@ -3,6 +3,7 @@
 //! It must not know when a stage begins, nor what became of the earlier ones beyond what they wrote.
 
 use super::conversation::{self, Line};
+use super::fence::Fence;
 use super::inject::{self, Proposal};
 use super::judge::{self, Notes};
 use super::machine::FusionInput;
@@ -66,7 +67,13 @@ pub(super) fn judge(
 ) -> Option<PartInput> {
     let target = input.plan.judge.clone()?;
     let question = conversation::question(lines);
-    let body = judge::body(&input.plan.profile, &target.model, question, proposals);
+    let body = judge::body(
+        &input.plan.profile,
+        &target.model,
+        question,
+        proposals,
+        &Fence::new(input.seed),
+    );
     let (chain, call) = single(&input.plan.synthesizer, target, body)?;
     Some(PartInput {
         slot: Slot {
@@ -130,7 +137,13 @@ pub(super) fn advice(input: &FusionInput, proposals: &[Proposal], notes: Option<
     let profile = &input.plan.profile;
     let notes = notes.and_then(|notes| serde_json::to_string(notes).ok());
     let most = chars(profile.max_proposal_chars);
-    inject::message(proposals, notes.as_deref(), profile.anonymise, most)
+    inject::message(
+        proposals,
+        notes.as_deref(),
+        profile.anonymise,
+        most,
+        &Fence::new(input.seed),
+    )
 }
 
 /// The caller's bytes with one further system message; the caller's own where that makes no valid request.

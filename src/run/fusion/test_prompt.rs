@@ -3,6 +3,7 @@
 
 use super::judge::Notes;
 use super::machine::{Fusion, FusionInput};
+use super::output::PING_EVERY;
 use super::part::Part;
 use super::progress::{self, Progress, Slot};
 use super::stages;
@@ -17,9 +18,6 @@ use crate::wire::{Millis, Usage, chat_encode};
 use bytes::Bytes;
 use serde::Serialize;
 use std::collections::VecDeque;
-
-/// Silence after which a comment keeps the stream alive.
-const PING_AFTER: Millis = Millis(5_000);
 
 /// Everything a test prompt is made of.
 #[derive(Clone, Debug)]
@@ -144,7 +142,7 @@ impl TestPrompt {
             calls: Vec::new(),
             fusion_over: None,
             actions: VecDeque::from([Action::Start(head)]),
-            ping_at: now.plus(PING_AFTER),
+            ping_at: now.plus(PING_EVERY),
             over: false,
             report: Report {
                 started: now,
@@ -184,7 +182,7 @@ impl TestPrompt {
         } else if now >= self.ping_at {
             self.actions
                 .push_back(Action::Emit(Bytes::from_static(chat_encode::PING)));
-            self.ping_at = now.plus(PING_AFTER);
+            self.ping_at = now.plus(PING_EVERY);
         }
     }
 
@@ -296,7 +294,7 @@ impl TestPrompt {
         let event = RawJson::of(event);
         self.actions
             .push_back(Action::Emit(chat_encode::event(event.text().as_bytes())));
-        self.ping_at = now.plus(PING_AFTER);
+        self.ping_at = now.plus(PING_EVERY);
     }
 }
 

@@ -14,6 +14,9 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
+/// Seed of every fusion here.
+pub(super) const SEED: u64 = 7;
+
 /// A fusion in a world.
 pub(super) struct Panel {
     pub(super) world: World,
@@ -143,7 +146,7 @@ impl Panel {
             vault: Arc::new(vault),
             request_id: "req-1".to_owned(),
             session: None,
-            seed: 7,
+            seed: SEED,
             as_test: false,
         }
     }

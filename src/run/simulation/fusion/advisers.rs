@@ -2,10 +2,11 @@
 
 use super::both;
 use crate::route::Stage;
+use crate::run::fusion::fence::Fence;
 use crate::run::machine::Machine;
 use crate::run::report::{AttemptAction, Outcome};
 use crate::run::simulation::acts::{Act, Answer, answer, error, text, unavailable};
-use crate::run::simulation::panel::{Panel, Told, after, says};
+use crate::run::simulation::panel::{Panel, SEED, Told, after, says};
 use crate::wire::Millis;
 use serde_json::{Value, json};
 
@@ -26,8 +27,9 @@ fn advisers_draft_side_by_side_and_the_synthesizer_answers() {
         assert_eq!(told.story.header("x-clawrouter-target"), Some("s/model"));
         let injected = told.injected();
         for (label, draft) in [("A", "draft 1"), ("B", "draft 2"), ("C", "draft 3")] {
+            let fence = Fence::new(SEED);
             assert!(
-                injected.contains(&format!("===== begin draft {label} =====\n{draft}\n=====")),
+                injected.contains(&fence.around(&format!("draft {label}"), draft)),
                 "{injected}"
             );
         }
@@ -161,7 +163,7 @@ fn no_adviser_is_an_error_where_the_profile_says_so() {
 
 #[test]
 fn the_judge_compares_and_never_fails_the_request() {
-    let notes = |told: &Told| told.injected().contains("===== begin notes =====");
+    let notes = |told: &Told| told.injected().contains("===== begin notes ");
     let cases: [(Act, bool); 5] = [
         (says("{\"best\":\"B\",\"consensus\":[\"all agree\"]}"), true),
         (says("Here: ```{\"best\":\"A\"}```"), true),
