@@ -16,7 +16,7 @@ test("a provider is turned off, fusion disappears for callers, the fusion page a
   await open(page, "/admin/models", "Models and providers");
   await page.getByRole("button", { name: "Actions for acme", exact: true }).click();
   await page.getByRole("menuitem", { name: "Turn off" }).click();
-  await expect(page.getByText("Provider acme is off.")).toBeVisible();
+  await expect(page.getByText("Provider acme is off.", { exact: true })).toBeVisible();
 
   expect(await listed(stage.router, key)).not.toContain("clawrouter/fusion");
   await page.getByRole("link", { name: "Fusion", exact: true }).click();

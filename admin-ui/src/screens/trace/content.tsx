@@ -6,6 +6,7 @@ import { ApiError } from '../../api/client.ts'
 import { deleteContent, readContent } from '../../api/operate.ts'
 import type { Content, ContentSide, Trace } from '../../api/schema/operate.ts'
 import { can } from '../../api/session.ts'
+import { useWork } from '../../api/work.ts'
 import { bytes, dateTime } from '../../lib/format.ts'
 import { adminUrl } from '../../lib/url.ts'
 import { Button, LinkButton } from '../../ui/button.tsx'
@@ -74,20 +75,13 @@ function Side({
 }
 
 function Delete({ id, onDone, onClose }: { id: string; onDone: () => void; onClose: () => void }): JSX.Element {
-  const [error, setError] = useState<ApiError | null>(null)
-  const [busy, setBusy] = useState(false)
-  const remove = async () => {
-    setBusy(true)
-    try {
+  const { busy, error, run } = useWork()
+  const remove = () =>
+    run(async () => {
       await deleteContent(id)
       toast('The content is deleted.')
       onDone()
-    } catch (failure) {
-      if (!(failure instanceof ApiError)) throw failure
-      setError(failure)
-      setBusy(false)
-    }
-  }
+    })
   return (
     <Dialog
       title="Delete content"
