@@ -30,7 +30,7 @@ export const test = base.extend({
   baseURL: async ({}, use) => use(current?.url),
   problems: [async ({ page }, use) => {
     const problems = [];
-    watch(page, problems);
+    await watch(page, problems);
     await use(problems);
     expect(problems).toEqual([]);
   }, { auto: true }],
