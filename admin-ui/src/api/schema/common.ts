@@ -70,6 +70,8 @@ export const History = v.object({
       note: maybe(v.string()),
       deleted: maybe(v.boolean()),
       diff: v.array(Change),
+      /** After the change; absent when it was deleted. */
+      document: maybe(v.unknown()),
     }),
   ),
   next: maybe(v.string()),

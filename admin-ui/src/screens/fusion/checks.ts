@@ -141,7 +141,7 @@ export function applyPreset(
   )?.model
   return {
     ...draft,
-    advisers: (chosen.length ? chosen : draft.advisers.map(item => item.model)).map(model => ({ model })),
+    advisers: chosen.length ? chosen.map((model, index) => ({ ...draft.advisers[index], model })) : draft.advisers,
     synthesizer: { ...draft.synthesizer, model: synthesizer },
     judge: judge && judgeModel ? { model: judgeModel, enabled: true } : null,
   }

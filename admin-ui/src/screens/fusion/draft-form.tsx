@@ -18,6 +18,7 @@ import { applyPreset, checkDraft, maxAdvisers, presets } from './checks.ts'
 import type { DraftState } from './draft-state.ts'
 import { Limits } from './limits.tsx'
 import { shownPolicy } from './readiness.tsx'
+import { Roles } from './roles.tsx'
 
 const tones: Record<ReadinessCall['state'], Tone> = { verified: 'ok', unverified: 'warn', blocked: 'bad' }
 
@@ -167,6 +168,7 @@ export function DraftForm({ state, draft, candidates, policy, readOnly }: DraftF
           </div>
         )}
         <span class="field-hint">Advisers fail open: a failed adviser is left out, the answer still arrives.</span>
+        <Roles advisers={draft.advisers} readOnly={readOnly} onChange={advisers => edit({ advisers })} />
       </div>
 
       <div class="stack-8">

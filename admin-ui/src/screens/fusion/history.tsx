@@ -1,8 +1,12 @@
 /** Revisions of a profile, each restorable as a draft. */
 import type { JSX } from 'preact'
 import { useState } from 'preact/hooks'
-import { documentHistory, rollbackDocument } from '../../api/documents.ts'
+import * as v from 'valibot'
+import { documentHistory } from '../../api/documents.ts'
+import { saveDraft } from '../../api/fusion.ts'
 import { useResource } from '../../api/resource.ts'
+import { FusionProfile } from '../../api/schema/documents.ts'
+import type { Draft } from '../../api/schema/fusion.ts'
 import { Dialog } from '../../ui/dialog.tsx'
 import { Loaded } from '../../ui/loaded.tsx'
 import { toast, toastError } from '../../ui/toast.tsx'
@@ -17,7 +21,7 @@ export function HistoryDialog({
   profile: string
   editable: boolean
   onClose: () => void
-  onRestored: () => Promise<void>
+  onRestored: (draft: Draft) => void
 }): JSX.Element {
   const history = useResource(`history/fusion-profiles/${profile}`, signal =>
     documentHistory('fusion-profiles', profile, signal),
@@ -26,9 +30,9 @@ export function HistoryDialog({
   const restore = async (revision: number) => {
     setBusy(revision)
     try {
-      const saved = await rollbackDocument('fusion-profiles', profile, revision)
-      toast(`Revision ${revision} is live again, as revision ${saved.revision}.`)
-      await onRestored()
+      const found = history.data?.items.find(item => item.revision === revision)
+      onRestored(await saveDraft(profile, v.parse(FusionProfile, found?.document)))
+      toast(`The draft is revision ${revision} now; review and enable it to make it live.`)
     } catch (error) {
       toastError(error)
     } finally {
@@ -42,6 +46,7 @@ export function HistoryDialog({
           <HistoryList
             items={data.items}
             busy={busy}
+            restores="Restore as draft: revision"
             {...(editable ? { onRestore: (revision: number) => void restore(revision) } : {})}
           />
         )}

@@ -6,9 +6,10 @@ import { listDocuments, saveDocument } from '../../api/documents.ts'
 import { disableProfile, discardDraft, readDraft } from '../../api/fusion.ts'
 import { listCandidates } from '../../api/operate.ts'
 import { useResource } from '../../api/resource.ts'
+import type { FusionProfile } from '../../api/schema/documents.ts'
 import { can } from '../../api/session.ts'
 import { useShortcuts } from '../../lib/shortcuts.ts'
-import { segment } from '../../lib/text.ts'
+import { plural, segment } from '../../lib/text.ts'
 import { adminUrl, useQuery } from '../../lib/url.ts'
 import { Button } from '../../ui/button.tsx'
 import { Callout } from '../../ui/callout.tsx'
@@ -38,7 +39,7 @@ export default function Fusion(): JSX.Element {
   const state = useDraft(profile, editable)
   const profiles = useResource('documents/fusion-profiles', signal => listDocuments('fusion-profiles', {}, signal))
   const candidates = useResource('candidates?', signal => listCandidates(null, signal))
-  const [tested, setTested] = useState<TestStatus | null>(null)
+  const [lastTest, setLastTest] = useState<(TestStatus & { draft: FusionProfile }) | null>(null)
   const [discarding, setDiscarding] = useState(false)
 
   const panel = query.get('panel')
@@ -46,8 +47,15 @@ export default function Fusion(): JSX.Element {
   const { server, draft, readiness } = state
   const live = server.data?.live ?? null
   const changes = server.data?.changes ?? []
+  // A test counts for the draft that it ran, and for no later one.
+  const tested = lastTest && JSON.stringify(lastTest.draft) === JSON.stringify(draft) ? lastTest : null
   const listed = readiness?.policies.filter(policy => policy.listed).length ?? 0
   const isLive = live?.document.enabled === true
+  // Readiness is the draft's: it tells about what is live only while both are equal.
+  const degraded =
+    changes.length > 0
+      ? 0
+      : (readiness?.policies.filter(policy => !policy.listed || policy.ready_advisers < policy.advisers).length ?? 0)
 
   useShortcuts(can('fusion.test') ? [{ keys: 't', text: 'Test prompt', run: () => open('test') }] : [])
 
@@ -84,7 +92,16 @@ export default function Fusion(): JSX.Element {
   return (
     <Page
       title={profile === 'default' ? 'Fusion profile' : `Fusion profile ${profile}`}
-      mark={live && isLive ? <Chip tone="ok">Live: revision {live.revision}</Chip> : server.data && <Chip>Off</Chip>}
+      mark={
+        live && isLive ? (
+          <Chip tone={degraded ? 'warn' : 'ok'}>
+            Live: revision {live.revision}
+            {degraded > 0 && `, degraded for ${plural(degraded, 'policy', 'policies')}`}
+          </Chip>
+        ) : (
+          server.data && <Chip>Off</Chip>
+        )
+      }
       text={
         <>
           Advisers answer in parallel, then one synthesizer writes the reply. Callers select{' '}
@@ -180,7 +197,7 @@ export default function Fusion(): JSX.Element {
           policy={query.get('policy')}
           figures={readiness?.figures ?? null}
           onClose={() => open(null)}
-          onFinished={setTested}
+          onFinished={(status, ran) => setLastTest({ ...status, draft: ran })}
         />
       )}
       {panel === 'review' && draft && readiness && (
@@ -203,8 +220,8 @@ export default function Fusion(): JSX.Element {
           profile={profile}
           editable={editable}
           onClose={() => open(null)}
-          onRestored={async () => {
-            await reload()
+          onRestored={restored => {
+            state.adopt(restored)
             open(null)
           }}
         />

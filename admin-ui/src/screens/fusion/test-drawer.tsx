@@ -133,7 +133,8 @@ interface TestDrawerProps {
   policy: string
   figures: Readiness['figures'] | null
   onClose: () => void
-  onFinished: (status: TestStatus) => void
+  /** With the draft that was run. */
+  onFinished: (status: TestStatus, draft: FusionProfile) => void
 }
 
 export function TestDrawer({
@@ -169,7 +170,7 @@ export function TestDrawer({
         state = fold(state, event)
         setRun(state)
       }
-      onFinished({ ok: state.result !== null && state.error === null, at: Date.now() })
+      onFinished({ ok: state.result !== null && state.error === null, at: Date.now() }, draft)
     } catch (failure) {
       if (failure instanceof ApiError) setError(failure)
       else if (!mine.signal.aborted)
@@ -252,7 +253,7 @@ export function TestDrawer({
           )}
           <span class="small muted">
             {calls === null ? 'Real calls, billed.' : `${plural(calls, 'call')}, at most ${money(reserve)}`}
-            {actAs && `, charged to the admin policy, executable as ${actAs}`}. Runs this draft, marked as a test.
+            {actAs && `, charged to policy ${actAs}`}. Runs this draft, marked as a test.
           </span>
         </div>
       </form>

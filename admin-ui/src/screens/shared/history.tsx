@@ -11,10 +11,12 @@ import { Empty } from '../../ui/states.tsx'
 interface HistoryListProps {
   items: History['items']
   busy: number | null
+  /** What its button says, before the revision's number. */
+  restores?: string
   onRestore?: (revision: number) => void
 }
 
-export function HistoryList({ items, busy, onRestore }: HistoryListProps): JSX.Element {
+export function HistoryList({ items, busy, restores = 'Restore revision', onRestore }: HistoryListProps): JSX.Element {
   if (items.length === 0) return <Empty title="Nobody changed this yet">It is as the bundled catalog brought it.</Empty>
   return (
     <ol class="stack-16">
@@ -29,7 +31,7 @@ export function HistoryList({ items, busy, onRestore }: HistoryListProps): JSX.E
             </span>
             {onRestore && index > 0 && (
               <Button small busy={busy === item.revision} onClick={() => onRestore(item.revision)}>
-                Restore revision {item.revision}
+                {restores} {item.revision}
               </Button>
             )}
           </div>
