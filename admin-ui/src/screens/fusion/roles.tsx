@@ -27,7 +27,7 @@ export function Roles({ advisers, readOnly, onChange }: RolesProps): JSX.Element
               label={`Role of A${index + 1}`}
               value={adviser.role ?? ''}
               placeholder={byPlace[index % byPlace.length] ?? ''}
-              hint="solver, reviewer, implementer, alternative or your own words"
+              hint={index === 0 && 'solver, reviewer, implementer, alternative or your own words'}
               readOnly={readOnly}
               onInput={role => set(index, { role: role || null })}
             />
@@ -38,7 +38,7 @@ export function Roles({ advisers, readOnly, onChange }: RolesProps): JSX.Element
               max={2}
               integer={false}
               optional
-              hint="Empty: the profile's"
+              hint={index === 0 && "Empty: the profile's"}
               readOnly={readOnly}
               onChange={temperature => set(index, { temperature })}
             />

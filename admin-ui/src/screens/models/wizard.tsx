@@ -1,7 +1,6 @@
 /** Connect a local endpoint: where it is, how it is protected, checks in order, save. */
 import type { JSX } from 'preact'
 import { useState } from 'preact/hooks'
-import { ApiError } from '../../api/client.ts'
 import { listDocuments, putCredential, saveDocument } from '../../api/documents.ts'
 import { discoverLocal } from '../../api/operate.ts'
 import { invalidate, useResource } from '../../api/resource.ts'
@@ -9,6 +8,7 @@ import type { Stored } from '../../api/schema/common.ts'
 import type { Provider } from '../../api/schema/documents.ts'
 import type { Discovered } from '../../api/schema/operate.ts'
 import { can, session } from '../../api/session.ts'
+import { useWork } from '../../api/work.ts'
 import { duration } from '../../lib/format.ts'
 import { plural, spaced } from '../../lib/text.ts'
 import { Button } from '../../ui/button.tsx'
@@ -87,31 +87,24 @@ export function Wizard({
     binding: 'LOCAL_LLM',
   })
   const [result, setResult] = useState<Discovered | null>(null)
-  const [error, setError] = useState<ApiError | null>(null)
-  const [busy, setBusy] = useState<'check' | 'save' | null>(null)
+  const checking = useWork()
+  const saving = useWork()
   const pools = useResource('documents/pools', signal => listDocuments('pools', {}, signal))
 
   const change = (next: Partial<Endpoint>) => {
     setResult(null)
-    setError(null)
+    checking.forgetError()
+    saving.forgetError()
     setEndpoint({ ...endpoint, ...next })
   }
   const problem = missing(endpoint)
-  const guarded = async (kind: 'check' | 'save', work: () => Promise<void>) => {
-    setBusy(kind)
-    setError(null)
-    try {
-      await work()
-    } catch (failure) {
-      if (!(failure instanceof ApiError)) throw failure
-      setError(failure)
-    } finally {
-      setBusy(null)
-    }
+  const check = () => {
+    saving.forgetError()
+    return checking.run(async () => setResult(await discoverLocal(discoverRequest(endpoint))))
   }
-  const check = () => guarded('check', async () => setResult(await discoverLocal(discoverRequest(endpoint))))
-  const save = () =>
-    guarded('save', async () => {
+  const save = () => {
+    checking.forgetError()
+    return saving.run(async () => {
       const existing = providers.find(item => item.document.id === endpoint.id)
       const document = providerDocument(endpoint, existing?.document)
       const pool = pools.data?.items.find(item => item.document.id === document.pool)
@@ -123,6 +116,7 @@ export function Wizard({
       toast(`Provider ${endpoint.id} is connected. Its models are called ${endpoint.id}/<name>.`)
       onSaved()
     })
+  }
 
   const { protection } = endpoint
   const binding = protection === 'mtls' || protection === 'vpc'
@@ -142,7 +136,7 @@ export function Wizard({
                 : 'The check makes real calls to the server.')}
           </span>
           <Button
-            busy={busy === 'check'}
+            busy={checking.busy}
             disabled={problem !== null}
             why={problem ?? undefined}
             onClick={() => void check()}
@@ -151,7 +145,7 @@ export function Wizard({
           </Button>
           <Button
             kind="primary"
-            busy={busy === 'save'}
+            busy={saving.busy}
             disabled={!result?.ok || !can('documents.write')}
             why={can('documents.write') ? 'Pass the checks first' : 'Your role may not save providers'}
             onClick={() => void save()}
@@ -253,7 +247,8 @@ export function Wizard({
           <Code text={tunnelCommands(endpoint)} label="Commands for the tunnel" />
         </details>
       )}
-      {error && <ErrorBox error={error} what={busy === 'save' ? 'Not saved' : 'That did not work'} />}
+      {checking.error && <ErrorBox error={checking.error} what="That did not work" />}
+      {saving.error && <ErrorBox error={saving.error} what="Not saved" />}
       {result && (
         <div class="stack-8" aria-live="polite">
           <Checks result={result} />
