@@ -27,7 +27,8 @@ const DEFAULT_OUTPUT: u64 = 4_096;
 pub struct Estimate {
     /// Bytes / 3.6 for ASCII, one for each wider character.
     pub typical: u64,
-    /// Hardly ever exceeded: bytes / 2.6, one and a half for each wider character.
+    /// Hardly ever exceeded: bytes / 2.6, or the pieces that a tokenizer cuts where they are more (digits, symbols, JSON); one and a half
+    /// for each wider character.
     pub bound: u64,
     /// Hardly ever undercut: bytes / 8, a third for each wider character.
     pub sure: u64,
@@ -42,7 +43,10 @@ pub fn estimate(size: &SizeHints) -> Estimate {
     let ascii = size.ascii_bytes;
     Estimate {
         typical: ascii.saturating_mul(10) / 36 + size.wide_chars + framing + images,
-        bound: ascii.saturating_mul(10) / 26 + size.wide_chars.saturating_mul(3) / 2 + framing + images,
+        bound: (ascii.saturating_mul(10) / 26).max(size.pieces)
+            + size.wide_chars.saturating_mul(3) / 2
+            + framing
+            + images,
         sure: ascii / 8 + size.wide_chars / 3,
         unsized_content: size.unsized_parts > 0,
     }

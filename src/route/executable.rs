@@ -32,6 +32,7 @@ pub struct World<'a> {
 /// The request that "executable" is about: one user message of two letters, sixteen tokens of answer.
 pub(super) const MINIMAL_SIZE: SizeHints = SizeHints {
     ascii_bytes: 2,
+    pieces: 1,
     wide_chars: 0,
     images: 0,
     messages: 1,

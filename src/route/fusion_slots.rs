@@ -16,6 +16,7 @@ use crate::wire::{Call, CallKind, ProviderPreferences, SizeHints};
 /// The request that readiness figures are about: about 1,000 tokens in three messages, no limit on the answer.
 const REFERENCE_SIZE: SizeHints = SizeHints {
     ascii_bytes: 3_600,
+    pieces: 1_000,
     wide_chars: 0,
     images: 0,
     messages: 3,

@@ -2,6 +2,7 @@
 
 use super::Millis;
 use super::conversation::Conversation;
+use super::json::Text;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
@@ -136,6 +137,8 @@ pub struct Needs {
 pub struct SizeHints {
     /// Bytes of text in ASCII.
     pub ascii_bytes: u64,
+    /// Tokens that those bytes take, by the words, runs of digits and runs of symbols in them.
+    pub pieces: u64,
     /// Characters (not bytes) outside ASCII: about one token each.
     pub wide_chars: u64,
     /// Images among the messages.
@@ -146,6 +149,26 @@ pub struct SizeHints {
     pub tools: u32,
     /// Content that cannot be sized (files, audio, unknown parts): the whole window must be assumed.
     pub unsized_parts: u32,
+}
+
+impl SizeHints {
+    /// Adds a text that the model reads.
+    pub(crate) fn add_text(&mut self, text: &Text) {
+        self.ascii_bytes += text.ascii;
+        self.wide_chars += text.wide;
+        self.pieces += text.pieces;
+    }
+
+    /// Adds JSON that the model reads about as it is written (schemas, unknown members).
+    pub(crate) fn add_json(&mut self, range: &Range<usize>) {
+        self.add_bytes(range.len() as u64);
+    }
+
+    /// The same, by its length.
+    pub(crate) fn add_bytes(&mut self, bytes: u64) {
+        self.ascii_bytes += bytes;
+        self.pieces += bytes * 10 / 26;
+    }
 }
 
 /// Per-request controls. They narrow what policy allows, never widen it.

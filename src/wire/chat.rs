@@ -191,7 +191,7 @@ fn read_tools(top: &ObjectView<'_>, limits: &Limits, size: &mut SizeHints, needs
         size.tools = size
             .tools
             .saturating_add(u32::try_from(items.len()).unwrap_or(u32::MAX));
-        size.ascii_bytes += list.range.len() as u64;
+        size.add_json(&list.range);
         needs.tools |= !items.is_empty();
     }
     Ok(())
@@ -202,7 +202,7 @@ fn read_output(top: &ObjectView<'_>, size: &mut SizeHints, needs: &mut Needs) ->
         let object = format.object()?;
         if object.string("type")?.as_deref() == Some("json_schema") {
             needs.json_schema = true;
-            size.ascii_bytes += format.range.len() as u64;
+            size.add_json(&format.range);
         }
     }
     let modalities = top.strings("modalities", 16)?;

@@ -197,8 +197,7 @@ impl Reader<'_> {
                     }
                 }
                 _ => {
-                    let value = cursor.skip()?;
-                    self.size.ascii_bytes += value.len() as u64;
+                    self.size.add_json(&cursor.skip()?);
                 }
             }
         }
@@ -214,7 +213,7 @@ impl Reader<'_> {
 
     fn text_part(&mut self, cursor: &mut Cursor<'_>, kind: PartKind) -> Result<(), Fault> {
         let text = cursor.string()?;
-        self.count(&text);
+        self.size.add_text(&text);
         self.conversation.parts.push(Part {
             kind,
             range: text.quoted(),
@@ -264,7 +263,7 @@ impl Reader<'_> {
         match kind.unwrap_or(PartType::Text) {
             PartType::Text => {
                 let text = text.ok_or_else(|| refuse(".text", "must be a string"))?;
-                self.count(&text);
+                self.size.add_text(&text);
                 self.conversation.parts.push(Part {
                     kind: PartKind::Text,
                     range,
@@ -274,7 +273,7 @@ impl Reader<'_> {
             }
             PartType::Refusal => {
                 let text = refusal.ok_or_else(|| refuse(".refusal", "must be a string"))?;
-                self.count(&text);
+                self.size.add_text(&text);
                 self.conversation.parts.push(Part {
                     kind: PartKind::Refusal,
                     range,
@@ -283,9 +282,9 @@ impl Reader<'_> {
                 });
             }
             PartType::TextLike(kind) => {
-                self.size.ascii_bytes += other_bytes;
+                self.size.add_bytes(other_bytes);
                 if let Some(text) = &text {
-                    self.count(text);
+                    self.size.add_text(text);
                 }
                 self.conversation.parts.push(Part::opaque(kind, range));
             }
@@ -348,11 +347,11 @@ impl Reader<'_> {
             match (cursor.decode(&key).as_ref(), kind) {
                 ("name", Kind::String) => name = cursor.string()?,
                 ("arguments" | "input", Kind::String) => text = cursor.string()?,
-                _ => self.size.ascii_bytes += cursor.skip()?.len() as u64,
+                _ => self.size.add_json(&cursor.skip()?),
             }
         }
-        self.count(&name);
-        self.count(&text);
+        self.size.add_text(&name);
+        self.size.add_text(&text);
         self.conversation.parts.push(Part {
             kind: PartKind::ToolCall,
             range: start..cursor.offset(),
@@ -360,11 +359,6 @@ impl Reader<'_> {
             name,
         });
         Ok(())
-    }
-
-    fn count(&mut self, text: &Text) {
-        self.size.ascii_bytes += text.ascii;
-        self.size.wide_chars += text.wide;
     }
 }
 

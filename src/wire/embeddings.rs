@@ -52,8 +52,7 @@ fn sizes(body: &[u8], input: &ValueView<'_>, limits: &Limits) -> Result<SizeHint
     let mut size = SizeHints::default();
     let count = |at: usize, size: &mut SizeHints| {
         if let Ok(text) = Cursor::at(body, at).string() {
-            size.ascii_bytes += text.ascii;
-            size.wide_chars += text.wide;
+            size.add_text(&text);
         }
     };
     match input.kind {

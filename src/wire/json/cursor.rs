@@ -1,5 +1,6 @@
 //! The scanner: walks JSON text once, checks the whole grammar, never recurses and never panics.
 
+use super::tally::Tally;
 use std::borrow::Cow;
 use std::ops::Range;
 
@@ -44,6 +45,8 @@ pub struct Text {
     pub ascii: u64,
     /// Characters of the meaning outside ASCII.
     pub wide: u64,
+    /// Tokens that the ASCII part takes, by the words, runs of digits and runs of symbols in it.
+    pub pieces: u64,
 }
 
 impl Text {
@@ -339,6 +342,7 @@ impl<'a> Cursor<'a> {
         }
         let start = self.at + 1;
         let mut tally = Tally::default();
+        let mut escaped = false;
         self.at = start;
         loop {
             while let Some(word) = word(self.bytes, self.at) {
@@ -351,7 +355,10 @@ impl<'a> Cursor<'a> {
             }
             match self.peek() {
                 Some(b'"') => break,
-                Some(b'\\') => self.escape(&mut tally)?,
+                Some(b'\\') => {
+                    escaped = true;
+                    self.escape(&mut tally)?;
+                }
                 Some(0..=0x1F) => return Err(self.error("a control character must be escaped in a string")),
                 Some(byte) => {
                     tally.count(u64::from(byte), 1);
@@ -373,18 +380,20 @@ impl<'a> Cursor<'a> {
         let raw = (range.end - range.start) as u64;
         Ok(Text {
             range,
-            escaped: tally.escaped,
+            escaped,
             ascii: raw.saturating_sub(tally.high).saturating_sub(tally.overhead),
             wide: tally.wide,
+            pieces: tally.pieces(),
         })
     }
 
     fn escape(&mut self, tally: &mut Tally) -> Result<(), JsonError> {
-        tally.escaped = true;
         self.at += 1;
         match self.peek() {
-            Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => {
+            Some(short @ (b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't')) => {
                 tally.overhead += 1;
+                // A letter stands for white space here.
+                tally.escaped(if short.is_ascii_lowercase() { b'\n' } else { short });
                 self.at += 1;
                 Ok(())
             }
@@ -398,9 +407,14 @@ impl<'a> Cursor<'a> {
                     code = code * 16 + digit;
                     self.at += 1;
                 }
-                // The second half of a surrogate pair adds no character.
-                tally.wide += u64::from(code >= 0x80 && !(0xDC00..0xE000).contains(&code));
-                tally.overhead += if code < 0x80 { 5 } else { 6 };
+                if let Ok(ascii @ 0..0x80) = u8::try_from(code) {
+                    tally.overhead += 5;
+                    tally.escaped(ascii);
+                } else {
+                    tally.overhead += 6;
+                    // The second half of a surrogate pair adds no character.
+                    tally.escaped_wide(u64::from(!(0xDC00..0xE000).contains(&code)));
+                }
                 Ok(())
             }
             _ => Err(self.error("unknown escape in a string")),
@@ -408,37 +422,8 @@ impl<'a> Cursor<'a> {
     }
 }
 
-/// What a string is made of, counted while passing over it.
-#[derive(Default)]
-struct Tally {
-    /// Bytes >= 0x80.
-    high: u64,
-    /// Characters outside ASCII.
-    wide: u64,
-    /// ASCII bytes that are spelling, not meaning.
-    overhead: u64,
-    escaped: bool,
-}
-
 const HIGH_BITS: u64 = 0x8080_8080_8080_8080;
 const EACH: u64 = 0x0101_0101_0101_0101;
-
-impl Tally {
-    /// Counts the lowest `bytes` bytes of `word`.
-    fn count(&mut self, word: u64, bytes: u32) {
-        let word = if bytes >= 8 {
-            word
-        } else {
-            word & ((1_u64 << (8 * bytes)) - 1)
-        };
-        let high = word & HIGH_BITS;
-        if high != 0 {
-            self.high += u64::from(high.count_ones());
-            // A character begins at a byte with both upper bits set.
-            self.wide += u64::from((high & (word << 1)).count_ones());
-        }
-    }
-}
 
 fn word(bytes: &[u8], at: usize) -> Option<u64> {
     let eight = bytes.get(at..at.checked_add(8)?)?;

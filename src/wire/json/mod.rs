@@ -7,6 +7,7 @@ mod cursor;
 mod edit;
 mod raw;
 mod read;
+mod tally;
 
 pub use cursor::{Cursor, JsonError, Kind, MAX_DEPTH, Text};
 pub use edit::{Edit, Splice, apply, object_splices, rewrite};
