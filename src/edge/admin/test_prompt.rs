@@ -7,7 +7,7 @@ use crate::edge::reply::{self, Reply};
 use crate::edge::shell::Shell;
 use crate::edge::{clock, completions, finishing, isolate, ledger, listing};
 use crate::route::{Hints, Shape};
-use crate::run::fusion::machine::FusionInput;
+use crate::run::fusion::input::FusionInput;
 use crate::run::fusion::test_prompt::{TestPrompt, TestPromptInput};
 use crate::wire::json::RawJson;
 use crate::wire::{ApiError, Call, Limits, chat};

@@ -6,5 +6,6 @@ mod planning;
 mod preferences;
 mod provider_spend;
 mod readiness;
+mod sessions;
 mod support;
 mod tool_loops;

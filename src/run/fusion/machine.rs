@@ -7,16 +7,17 @@ use super::adviser_queue::AdviserQueue;
 use super::best_draft::{best_draft, wants_plain_text};
 use super::conversation::{self, Line};
 use super::inject::{self, Proposal};
+use super::input::FusionInput;
 use super::judge::{self, Notes};
 use super::output::{Draft, Output};
 use super::part::{Part, PartInput};
 use super::parts::Parts;
 use super::progress::{self, Progress};
 use super::{chars, stages};
+use crate::catalog::FusionProfile;
 use crate::catalog::document::{AdviseOn, OnNoAdviser, OnSynthesizerError};
-use crate::catalog::{Catalog, FusionProfile, Vault};
+use crate::route::Stage;
 use crate::route::health::{FailureClass, Health};
-use crate::route::{FusionPlan, Stage};
 use crate::run::classify::{Fault, fault};
 use crate::run::machine::{Action, Event, Machine, ResponseHead, StageReport};
 use crate::run::report::{Outcome, Report};
@@ -27,35 +28,6 @@ use std::sync::Arc;
 
 /// Advisers and judge may use this share of the whole deadline; the rest is the synthesizer's.
 const ADVICE_PERCENT: u64 = 60;
-
-/// Everything a fusion is made of.
-#[derive(Clone, Debug)]
-pub struct FusionInput {
-    /// What will be called.
-    pub plan: FusionPlan,
-    /// What the caller asked.
-    pub call: Arc<Call>,
-    /// Pools and their strategies.
-    pub catalog: Arc<Catalog>,
-    /// Credentials and variables.
-    pub vault: Arc<Vault>,
-    /// Names the request.
-    pub request_id: String,
-    /// Session key, already namespaced by tenant.
-    pub session: Option<String>,
-    /// Decides every jitter.
-    pub seed: u64,
-    /// A test prompt: the synthesizer's text becomes progress, and nothing of it a response.
-    pub as_test: bool,
-}
-
-impl FusionInput {
-    /// How long the whole tree may take, a duration.
-    pub(super) fn time(&self) -> Millis {
-        let most = self.plan.profile.deadline_ms;
-        self.call.controls.deadline.map_or(most, |asked| asked.min(most))
-    }
-}
 
 /// A fusion in flight.
 #[derive(Debug)]

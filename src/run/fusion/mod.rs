@@ -9,6 +9,7 @@ mod best_draft;
 pub mod conversation;
 pub mod fence;
 pub mod inject;
+pub mod input;
 pub mod judge;
 pub mod machine;
 mod output;

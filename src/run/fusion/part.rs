@@ -1,6 +1,6 @@
 //! One part of a fusion: an ordinary run of a chain with its own range of call ids.
 
-use super::machine::FusionInput;
+use super::input::FusionInput;
 use super::progress::{Progress, Slot, Standing, Watch};
 use crate::catalog::ModelId;
 use crate::route::Chain;

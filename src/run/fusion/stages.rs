@@ -5,8 +5,8 @@
 use super::conversation::{self, Line};
 use super::fence::Fence;
 use super::inject::{self, Proposal};
+use super::input::FusionInput;
 use super::judge::{self, Notes};
-use super::machine::FusionInput;
 use super::part::PartInput;
 use super::progress::Slot;
 use super::{adviser, chars};

@@ -1,8 +1,9 @@
 //! A test prompt: a fusion as a stream of `TestEvent`s (docs/admin-api.md) for the person who tries a profile, optionally with the
 //! synthesizer alone beside it. The events carry drafts and answers; they go to that person only.
 
+use super::input::FusionInput;
 use super::judge::Notes;
-use super::machine::{Fusion, FusionInput};
+use super::machine::Fusion;
 use super::output::PING_EVERY;
 use super::part::Part;
 use super::progress::{self, Progress, Slot};
