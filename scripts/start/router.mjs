@@ -14,8 +14,8 @@ import { findLocalServers } from "./local-servers.mjs";
 import { claimState, openState } from "./local-state.mjs";
 import { handedOver } from "./secret-names.mjs";
 
-/** How long a start may take once everything is built. */
-const readyWithinMs = 90_000;
+/** How long a start may take once everything is built: seconds, but minutes on a machine that is busy with something else. */
+const readyWithinMs = 180_000;
 /** How long wrangler gets to end by itself. */
 const endWithinMs = 5_000;
 

@@ -4,8 +4,8 @@
 use bytes::{Bytes, BytesMut};
 use std::ops::Range;
 
-/// Largest event that is read, bytes. Generous for text; what is larger is not a model speaking.
-pub const MAX_EVENT_BYTES: usize = 1024 * 1024;
+/// Largest event that is read, bytes: image models send a whole picture, some megabytes of base64, as one delta.
+pub const MAX_EVENT_BYTES: usize = 8 * 1024 * 1024;
 
 /// One event.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -129,6 +129,18 @@ describe("after it, the text stays whole and is given once", () => {
     assert.notEqual(answer.finish, "stop");
   }));
 
+  test("a picture of 3 MB in one delta arrives byte for byte", () => {
+    const delta = (value, finish) => `data: ${JSON.stringify({ id: "c", object: "chat.completion.chunk", created: 1, model: "m", choices: [{ index: 0, delta: value, finish_reason: finish }] })}\n\n`;
+    const url = `data:image/png;base64,${"iVBORw0KGgo".repeat(280_000)}`;
+    const chunks = [delta({ role: "assistant", content: "Here it is." }, null), delta({ images: [{ type: "image_url", image_url: { url } }] }, null), delta({}, "stop"), "data: [DONE]\n\n"];
+    return onStage({ primary: { do: "raw", headers: { "content-type": "text/event-stream" }, chunks } }, async (stage) => {
+      const answer = await stage.ask({ stream: true });
+      checkWhole(answer, "Here it is.");
+      assert.equal(answer.events.flatMap((event) => event.json?.choices?.[0]?.delta?.images ?? [])[0]?.image_url.url, url);
+      assert.equal(stage.fallback.calls.length, 0);
+    });
+  });
+
   test("a cut inside tool arguments is not mended but said", () => onStage({ primary: { do: "raw", headers: { "content-type": "text/event-stream" }, chunks: [
     'data: {"id":"c","object":"chat.completion.chunk","choices":[{"index":0,"delta":{"role":"assistant","tool_calls":[{"index":0,"id":"t","type":"function","function":{"name":"pay","arguments":"{\\"amo"}}]},"finish_reason":null}]}\n\n',
   ], every_ms: 100, cut: "reset" } }, async (stage) => {

@@ -43,7 +43,7 @@ const CASES = [
   ["its own 402", { do: "error", fixture: "others/openrouter_credits" }, 502, "upstream_credentials_exhausted", 3000],
   ["503 for ever", { do: "error", fixture: "openai/engine_overloaded" }, 503, "overloaded", 6000],
   ["429 for ever", { do: "error", fixture: "openai/rate_limit_retry_after_30" }, 429, "rate_limited", 3000],
-  ["one line without end", { do: "flood", bytes: 4_000_000 }, 502, "upstream_error", 6000],
+  ["one line without end", { do: "flood", bytes: 9_000_000 }, 502, "upstream_error", 6000],
 ];
 
 for (const stream of [false, true]) {
