@@ -2,6 +2,7 @@
 
 use super::cost::{self, CallCost};
 use super::ledger::message::KnownCost;
+use super::moves::Moves;
 use super::trace::{ContentNote, Span, SpanStage, TraceBody};
 use super::usage::{AttemptRow, Outcome, RequestRow, Requested, Role};
 use crate::catalog::NanoUsd;
@@ -68,6 +69,7 @@ pub fn record(input: RecordInput<'_>) -> (RequestRow, TraceBody) {
         class: report.error_class.map(|class| class.as_str().to_owned()),
         degraded: input.degraded,
         attempts: calls.into_iter().map(|(_, row)| row).collect(),
+        moves: Moves::of(input.stages),
         ttft_ms: report
             .served
             .as_ref()
@@ -228,4 +230,4 @@ fn number_of(index: usize) -> u32 {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -1,6 +1,7 @@
 //! Usage rows: one per request with one entry per upstream call. Metadata only: no prompt, no answer, no key, no upstream text.
 
 use super::calendar;
+use super::moves::Moves;
 use crate::catalog::NanoUsd;
 use crate::wire::{Millis, Usage};
 use serde::{Deserialize, Serialize};
@@ -67,6 +68,9 @@ pub struct RequestRow {
     pub cost_usd: NanoUsd,
     /// Session, already namespaced by tenant.
     pub session: Option<String>,
+    /// Where it went when something failed.
+    #[serde(default, skip_serializing_if = "Moves::is_empty")]
+    pub moves: Moves,
     /// Further refusals of the same kind that have no row of their own; 0 for every answered request.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub repeats: u64,
@@ -231,6 +235,7 @@ impl RequestRow {
         {
             cut(text);
         }
+        self.moves.close();
         for attempt in &mut self.attempts {
             cut(&mut attempt.target);
             for text in [&mut attempt.class, &mut attempt.credential].into_iter().flatten() {

@@ -1,6 +1,7 @@
 //! What the admin page and callers ask a `Ledger` besides money: budgets, rows, traces, usage, metrics.
 
 use super::message::{BudgetRule, BudgetState};
+use crate::account::counters::Counters;
 use crate::account::listing::RequestFilter;
 use crate::account::rollup::{Rollup, UsageQuery};
 use crate::account::trace::{Trace, TraceBody};
@@ -99,6 +100,9 @@ pub struct UsageRequest {
 pub struct MetricsPart {
     /// Everything by key and model.
     pub ever: Rollup,
+    /// Calls and moves by class.
+    #[serde(default)]
+    pub counters: Counters,
     /// Open reservations.
     pub open: u64,
     /// What they hold, nano-dollars.

@@ -1,6 +1,6 @@
 use super::*;
 use crate::account::usage::Basis;
-use crate::catalog::{ModelId, PicoUsd, Price, ProviderId};
+use crate::catalog::{ModelId, PicoUsd, PoolId, Price, ProviderId};
 use crate::route::PlannedCall;
 use crate::route::health::FailureClass;
 use crate::run::machine::CallId;
@@ -20,12 +20,13 @@ fn price() -> Price {
     }
 }
 
-fn attempt(model: &str, started: u64, action: AttemptAction) -> Attempt {
+pub(crate) fn attempt(model: &str, started: u64, action: AttemptAction) -> Attempt {
     Attempt {
         call: CallId(0),
         model: ModelId::parse(model).unwrap(),
         provider: ProviderId::parse(model.split('/').next().unwrap()).unwrap(),
         index: 0,
+        pool: PoolId::parse("team-pool").ok(),
         credential: Some("a".to_owned()),
         credential_id: None,
         started: START.plus(Millis(started)),

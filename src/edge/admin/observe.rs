@@ -16,7 +16,8 @@ use crate::edge::objects::client;
 use crate::edge::objects::registry::{KeyPage, KeyQuery};
 use crate::edge::objects::session::{Done, INDEX, ListSessions, RemoveSession, SessionRow};
 use crate::edge::reply::{self, Reply};
-use crate::edge::{clock, config, isolate, ledger, listing, service};
+use crate::edge::{clock, config, health, isolate, ledger, listing, service};
+use crate::route::health::gauges::Gauges;
 use crate::route::pin::Pin;
 use crate::route::{Hints, executable};
 use crate::wire::time::rfc3339;
@@ -178,10 +179,16 @@ pub(super) async fn metrics(admin: &Admin<'_>) -> Reply {
     let policies = admin.policies_ever().await?;
     let parts: Vec<MetricsPart> = ledger::ask_all(&admin.incoming.env, &policies, "/metrics", |_| ()).await?;
     let named: Vec<(String, MetricsPart)> = policies.into_iter().zip(parts).collect();
+    health::hear(admin.incoming).await;
+    let (world, now) = (&admin.world, clock::now());
+    let gauges = Gauges {
+        hub_lag: health::hub_lag(now),
+        ..isolate::with_health(|health| health.gauges(&world.catalog, &world.vault, now))
+    };
     reply::text_of(
         200,
         "text/plain; version=0.0.4; charset=utf-8",
-        &metrics::render(&named),
+        &metrics::render(&named, &gauges),
         &[],
     )
 }
@@ -257,7 +264,7 @@ pub(super) async fn reset(admin: &Admin<'_>, pool: &str) -> Reply {
     let row = AuditRow::of(&admin.author(None), "reset", &format!("pools/{pool}"), None, Vec::new());
     let (): () = admin.registry("/audit/append", &row).await?;
     let env = admin.incoming.env.clone();
-    admin.incoming.after_response(crate::edge::health::exchange(env));
+    admin.incoming.after_response(health::exchange(env));
     reply::json(200, &json!({"cleared": cleared}))
 }
 

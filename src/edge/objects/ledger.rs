@@ -280,7 +280,7 @@ impl Ledger {
 
     fn metrics(&self) -> Result<MetricsPart> {
         self.reading(|book, store, _| {
-            let ever = book.ever(store)?.clone();
+            let (ever, counters) = (book.ever(store)?.clone(), book.counters.clone());
             let (mut open, mut reserved) = (0, NanoUsd::ZERO);
             for lease in book.state.open_leases() {
                 open += 1;
@@ -289,6 +289,7 @@ impl Ledger {
             let revoked = book.state.revoked_keys() as u64;
             Ok(MetricsPart {
                 ever,
+                counters,
                 open,
                 reserved,
                 revoked,

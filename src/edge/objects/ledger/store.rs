@@ -2,6 +2,7 @@
 //! no index, no delete, a table per day that is dropped as a whole.
 
 use crate::account::calendar::DAY;
+use crate::account::counters::Counters;
 use crate::account::ledger::query::{FindRequest, Found};
 use crate::account::ledger::{Checkpoint, LeaseRow, Posting, Subject, SubjectSums};
 use crate::account::listing::{LedgerPage, MAX_SCANNED, PlacedRow, Position, RequestFilter};
@@ -58,9 +59,19 @@ pub(super) struct Settlement {
     pub(super) trace: Option<TraceBody>,
 }
 
+/// What is stored now and then in one row: a counter that had a row of its own would be one more write.
+#[derive(Default, Serialize, Deserialize)]
+pub(super) struct StoredCheckpoint {
+    #[serde(flatten)]
+    pub(super) checkpoint: Checkpoint,
+    #[serde(default)]
+    pub(super) counters: Counters,
+}
+
 /// What a restart reads.
 pub(super) struct Stored {
     pub(super) checkpoint: Checkpoint,
+    pub(super) counters: Counters,
     pub(super) leases: Vec<LeaseRow>,
     pub(super) postings: Vec<Posting>,
     pub(super) rows: Vec<RequestRow>,
@@ -115,9 +126,9 @@ impl Store {
                 return Err(format!("this Ledger was written by another version ({version}) of the router").into());
             }
         }
-        let checkpoint: Checkpoint = self
+        let StoredCheckpoint { checkpoint, counters } = self
             .meta("checkpoint")?
-            .map_or_else(|| Ok(Checkpoint::default()), |text| serde_json::from_str(&text))?;
+            .map_or_else(|| Ok(StoredCheckpoint::default()), |text| serde_json::from_str(&text))?;
         let leases = self.bodies("SELECT body FROM lease", vec![])?;
         let days = self.days()?;
         let (mut postings, mut rows) = (Vec::new(), Vec::new());
@@ -142,6 +153,7 @@ impl Store {
             .collect();
         Ok(Stored {
             checkpoint,
+            counters,
             leases,
             postings,
             rows,
@@ -207,7 +219,7 @@ impl Store {
 
     pub(super) fn put_checkpoint(
         &self,
-        checkpoint: &Checkpoint,
+        checkpoint: &StoredCheckpoint,
         sums: &[(Subject, SubjectSums)],
         hours: &[(u64, &Rollup)],
     ) -> Result<()> {
