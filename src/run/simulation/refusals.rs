@@ -38,6 +38,30 @@ fn an_error_before_content_without_a_fallback_is_an_http_status() {
 }
 
 #[test]
+fn a_2xx_that_is_no_answer_keeps_its_status() {
+    for status in [200, 202, 204, 206] {
+        let act = Act::Error {
+            status,
+            headers: Vec::new(),
+            body: json!(null),
+        };
+        for stream in [true, false] {
+            let story = World::new(vec![target("p")])
+                .act("p", [act.clone()])
+                .streaming(stream)
+                .request();
+            let attempts = story.report.attempts.iter();
+            let told: Vec<_> = attempts
+                .map(|attempt| (attempt.status, attempt.class.map(|class| class.as_str())))
+                .collect();
+            assert_eq!(told, [(Some(status), Some("bad_response")); 2]);
+            assert_eq!(story.status(), 502);
+            assert!(story.body.contains(&format!("\"status\":{status}")), "{}", story.body);
+        }
+    }
+}
+
+#[test]
 fn what_is_no_answer_is_tried_once_more_and_then_elsewhere() {
     let raw = |content_type, body: serde_json::Value| Act::Raw {
         content_type,
