@@ -161,6 +161,13 @@ pub enum Grouping {
     Day,
 }
 
+impl Grouping {
+    /// Policies and days count everything that happened; the others may have an [`OTHERS`].
+    const fn may_overflow(self) -> bool {
+        matches!(self, Self::Key | Self::Model | Self::Provider)
+    }
+}
+
 /// A usage question. Hours are whole: `from` is rounded down, `to` up, and the answer says so.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UsageQuery {
@@ -254,7 +261,14 @@ pub struct UsageReport {
     /// When this was true.
     #[serde(with = "calendar::moment")]
     pub as_of: Millis,
+    /// What the groups do not tell.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub note: Option<&'static str>,
 }
+
+/// Said where a group is [`OTHERS`].
+const NOTE_OTHERS: &str = "`others` is what came in an hour after 2,000 pairs of key and model were counted: it is part of the total, \
+     but no list of requests adds up to it, and those of its keys and models may show more rows than their groups count.";
 
 /// One group.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -291,7 +305,9 @@ pub fn report(query: &UsageQuery, parts: Vec<UsagePart>, now: Millis) -> UsageRe
     if query.group != Grouping::Day {
         groups.sort_by(|a, b| b.sums.cost_usd.cmp(&a.sums.cost_usd).then_with(|| a.id.cmp(&b.id)));
     }
+    let overflowed = query.group.may_overflow() && groups.iter().any(|group| group.id == OTHERS);
     UsageReport {
+        note: overflowed.then_some(NOTE_OTHERS),
         groups,
         total,
         from,
@@ -301,6 +317,11 @@ pub fn report(query: &UsageQuery, parts: Vec<UsagePart>, now: Millis) -> UsageRe
 }
 
 fn filter(group: Grouping, id: &str, from: Millis, to: Millis) -> String {
+    if group.may_overflow() && id == OTHERS {
+        // Asked for, this says why it cannot be listed.
+        let (from, to) = (calendar::rfc3339(from), calendar::rfc3339(to));
+        return format!("counts_for={OTHERS}&from={from}&to={to}");
+    }
     let name = match group {
         Grouping::Policy => "policy",
         Grouping::Key => "key",
@@ -436,6 +457,40 @@ mod tests {
         assert_eq!(rollup.total().requests, MAX_GROUPS as u64 + 10);
         assert_eq!(rollup.total().cost_usd, NanoUsd(MAX_GROUPS as u64 + 10));
         assert_eq!(rollup.groups().count(), MAX_GROUPS + 1);
+    }
+
+    #[test]
+    fn what_has_no_group_of_its_own_says_that_it_cannot_be_opened() {
+        let mut rollup = Rollup::default();
+        for number in 0..=MAX_GROUPS as u64 {
+            let mut row = row(1, 0, vec![(0, 1)], false);
+            row.kid = format!("k{number}");
+            rollup.add(&row);
+        }
+        for (group_by, told) in [
+            (Grouping::Key, true),
+            (Grouping::Model, true),
+            (Grouping::Provider, true),
+            (Grouping::Policy, false),
+            (Grouping::Day, false),
+        ] {
+            let query = UsageQuery {
+                group: group_by,
+                from: Millis(HOUR),
+                to: Millis(2 * HOUR),
+                kids: None,
+            };
+            let report = report(&query, vec![group(&query, "others", &[(1, rollup.clone())])], Millis(0));
+            assert_eq!(report.note.is_some(), told, "{group_by:?}");
+            assert_eq!(report.total.requests, MAX_GROUPS as u64 + 1);
+            let others = report.groups.iter().find(|group| group.id == OTHERS);
+            let filter = others.map(|group| group.filter.as_str()).unwrap_or_default();
+            assert_eq!(
+                filter.starts_with("counts_for=others&from=1970-01-01T01:00:00Z"),
+                told,
+                "{filter}"
+            );
+        }
     }
 
     #[test]
