@@ -5,10 +5,11 @@
 use super::key::KeyRecord;
 use crate::catalog::PolicyId;
 use crate::catalog::registry::{Author, Condition, Difference, diff};
+use crate::wire::json::RawJson;
 use crate::wire::time::{parse_rfc3339, rfc3339};
 use crate::wire::{ApiError, Millis};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::json;
 
 /// Characters of a label.
 pub const MAX_LABEL: usize = 100;
@@ -84,7 +85,7 @@ impl KeyHistoryRow {
             if let (Some(members), Some(at)) = (text.as_object_mut(), record.revoked_at) {
                 members.insert("revoked_at".to_owned(), rfc3339(at).into());
             }
-            text
+            RawJson::of(&text)
         };
         Self {
             revision: after.revision,
@@ -93,7 +94,7 @@ impl KeyHistoryRow {
             note: author.note.clone(),
             document: KeyDocument::of(after),
             revoked: after.revoked_at.is_some(),
-            diff: diff(&before.map_or(Value::Null, text), &text(after)),
+            diff: diff(&before.map(text).unwrap_or_default(), &text(after)),
         }
     }
 }
@@ -192,6 +193,7 @@ pub fn bounded(text: &str, most: usize, param: &str) -> Result<String, ApiError>
 mod tests {
     use super::*;
     use crate::access::key::PresentedKey;
+    use serde_json::Value;
 
     fn record() -> KeyRecord {
         let presented = PresentedKey::parse("clawrouter-test-abcd-0123456789abcdefghijklmn").unwrap();

@@ -20,8 +20,8 @@ pub use snapshot::{Sealed, Snapshot};
 use super::document::{Collection, Document, DocumentName};
 use super::{Catalog, DocumentError, bundled, document::CatalogDocument};
 use crate::wire::Millis;
+use crate::wire::json::RawJson;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// What a write demands of the document's present state.
@@ -411,8 +411,8 @@ fn implicit_settings(name: &DocumentName) -> Option<Document> {
         .then(|| Document::Settings(super::Settings::default()))
 }
 
-fn value_of(document: Option<&Document>) -> Value {
+fn value_of(document: Option<&Document>) -> RawJson {
     document
-        .and_then(|document| serde_json::from_str(&document.to_json()).ok())
-        .unwrap_or(Value::Null)
+        .map(|document| RawJson::of_text(&document.to_json()))
+        .unwrap_or_default()
 }

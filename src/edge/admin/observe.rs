@@ -20,12 +20,13 @@ use crate::edge::{clock, config, health, isolate, ledger, listing, service};
 use crate::route::health::gauges::Gauges;
 use crate::route::pin::Pin;
 use crate::route::{Hints, executable};
+use crate::wire::json::RawJson;
 use crate::wire::time::rfc3339;
 use crate::wire::{ApiError, CallKind, Limits, Millis, chat, url};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// Keys of one member whose requests are read.
@@ -356,14 +357,11 @@ pub(super) async fn end_session(admin: &Admin<'_>, id: &str) -> Reply {
 
 /// `POST route/explain`: the explanation as a key of a policy would get it; nothing is called, nothing recorded.
 pub(super) async fn explain(admin: &Admin<'_>) -> Reply {
-    let mut body: Value = admin.body().await?;
-    let mut taken = |name: &str| {
-        body.as_object_mut()
-            .and_then(|body| body.remove(name))
-            .and_then(|value| value.as_str().map(str::to_owned))
-    };
-    let grant = acting(admin, taken("policy")).await?;
-    let call = chat::parse(Bytes::from(body.to_string()), &Limits::default())?;
+    // Members as they were written: a tree would read the amounts of controls as floats.
+    let mut body: BTreeMap<String, RawJson> = admin.body().await?;
+    let policy = body.remove("policy").and_then(|policy| policy.string());
+    let grant = acting(admin, policy).await?;
+    let call = chat::parse(Bytes::from(RawJson::of(&body).text().to_owned()), &Limits::default())?;
     let planned = listing::decide(admin.incoming, &admin.world, |world| {
         crate::route::plan(&call, world, &grant, &Hints::default())
     });
