@@ -48,6 +48,15 @@ pub struct RevokeRequest {
     pub at: Millis,
 }
 
+/// `/pause`: refuse from now on, or no longer. A revoked key stays refused either way.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PauseRequest {
+    /// The key; `None`: the policy itself, with all its keys.
+    pub kid: Option<String>,
+    /// False: it works again.
+    pub paused: bool,
+}
+
 /// `/requests`: a page of rows.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ListRequest {

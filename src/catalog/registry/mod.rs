@@ -96,6 +96,23 @@ pub struct Change {
     pub audit: Vec<AuditRow>,
 }
 
+impl Change {
+    /// Policies that were turned on or off, made or deleted: their Ledgers must know.
+    pub fn switched_policies(&self) -> impl Iterator<Item = &str> {
+        let policies = self
+            .history
+            .iter()
+            .filter(|row| row.name.collection == Collection::Policies);
+        // A line without a path stands for the whole document, or for lines that were left out.
+        let switched = |row: &&HistoryRow| {
+            row.diff
+                .iter()
+                .any(|line| matches!(line.path.as_str(), "" | "/enabled"))
+        };
+        policies.filter(switched).map(|row| row.name.id.as_str())
+    }
+}
+
 /// Deleted policies whose usage is still read, the latest ones.
 const MAX_RETIRED: usize = 100;
 

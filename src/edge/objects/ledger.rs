@@ -10,12 +10,12 @@ use self::book::Book;
 use self::store::Store;
 use super::client::{ObjectError, answer, call, question};
 use crate::account::ledger::query::{
-    BudgetsAnswer, BudgetsRequest, FindRequest, KeyState, KeysAnswer, ListRequest, MAX_KIDS, MetricsPart,
+    BudgetsAnswer, BudgetsRequest, FindRequest, KeyState, KeysAnswer, ListRequest, MAX_KIDS, MetricsPart, PauseRequest,
     RevokeRequest, UsageRequest,
 };
 use crate::account::ledger::{
     self, BudgetRule, Granted, HeartbeatAnswer, HeartbeatRequest, KnownCost, Lease, Line, ProviderCap, Refusal,
-    ReserveAnswer, ReserveRequest, SettleAmountRequest, SettleAnswer, SettleRequest, Stage, Ticket, pace,
+    ReserveAnswer, ReserveRequest, SettleAmountRequest, SettleAnswer, SettleRequest, Stage, Subject, Ticket, pace,
 };
 use crate::account::rollup;
 use crate::catalog::NanoUsd;
@@ -69,6 +69,7 @@ impl DurableObject for Ledger {
             "/settle/amount" => answer(Ok(self.settle_amount(&serde_json::from_str(&body)?).await?)),
             "/heartbeat" => answer(Ok(self.heartbeat(&serde_json::from_str(&body)?).await?)),
             "/revoke" => answer(Ok(self.revoke(&serde_json::from_str(&body)?)?)),
+            "/pause" => answer(Ok(self.pause(serde_json::from_str(&body)?)?)),
             "/budgets" => {
                 let states = self.keys(&serde_json::from_str(&body)?)?;
                 let budgets: BudgetsAnswer = states.into_iter().map(|state| state.budgets).collect();
@@ -261,6 +262,18 @@ impl Ledger {
             store.put_revoked(&request.kid, request.at)?;
             book.state.revoke(&request.kid, request.at);
             Ok(request.at)
+        })
+    }
+
+    /// Most calls change nothing: those of keys that were never paused.
+    fn pause(&self, PauseRequest { kid, paused }: PauseRequest) -> Result<bool> {
+        let subject = kid.map_or(Subject::Policy, Subject::Key);
+        self.with_book(|book, store, _| {
+            let changed = book.state.pause(subject.clone(), paused);
+            if changed {
+                store.put_paused(&subject, paused)?;
+            }
+            Ok(changed)
         })
     }
 

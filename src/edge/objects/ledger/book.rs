@@ -64,6 +64,9 @@ impl Book {
         for (kid, at) in stored.revoked {
             book.state.revoke(&kid, at);
         }
+        for subject in stored.paused {
+            book.state.pause(subject, true);
+        }
         book.clock = stored
             .postings
             .last()

@@ -76,6 +76,7 @@ pub(super) struct Stored {
     pub(super) postings: Vec<Posting>,
     pub(super) rows: Vec<RequestRow>,
     pub(super) revoked: Vec<(String, Millis)>,
+    pub(super) paused: Vec<Subject>,
     pub(super) days: BTreeSet<u64>,
 }
 
@@ -116,6 +117,7 @@ impl Store {
             "CREATE TABLE IF NOT EXISTS sums (subject TEXT PRIMARY KEY, body TEXT NOT NULL) WITHOUT ROWID",
             "CREATE TABLE IF NOT EXISTS hour (hour INTEGER PRIMARY KEY, body TEXT NOT NULL)",
             "CREATE TABLE IF NOT EXISTS revoked (kid TEXT PRIMARY KEY, at REAL NOT NULL) WITHOUT ROWID",
+            "CREATE TABLE IF NOT EXISTS paused (subject TEXT PRIMARY KEY) WITHOUT ROWID",
         ] {
             self.run(table, vec![])?;
         }
@@ -151,6 +153,8 @@ impl Store {
             .into_iter()
             .map(|row| (row.body, Millis(whole(row.number))))
             .collect();
+        let paused: Vec<Body> = self.run("SELECT subject AS body FROM paused", vec![])?.to_array()?;
+        let paused = paused.iter().filter_map(|row| Subject::named(&row.body)).collect();
         Ok(Stored {
             checkpoint,
             counters,
@@ -158,6 +162,7 @@ impl Store {
             postings,
             rows,
             revoked,
+            paused,
             days,
         })
     }
@@ -241,6 +246,15 @@ impl Store {
             vec![kid.into(), integer(at.0)],
         )
         .map(drop)
+    }
+
+    pub(super) fn put_paused(&self, subject: &Subject, paused: bool) -> Result<()> {
+        let query = if paused {
+            "INSERT OR REPLACE INTO paused (subject) VALUES (?)"
+        } else {
+            "DELETE FROM paused WHERE subject = ?"
+        };
+        self.run(query, vec![subject.to_string().into()]).map(drop)
     }
 
     pub(super) fn sums(&self, subject: &Subject) -> Result<SubjectSums> {
