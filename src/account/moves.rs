@@ -23,7 +23,7 @@ pub struct Moves {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recovery: Option<Continued>,
     /// How long the beginning of a stream was held back until it was known to be an answer, ms.
-    #[serde(default, skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "super::usage::is_zero")]
     pub held_ms: u64,
 }
 
@@ -82,10 +82,6 @@ impl Continued {
             Self::Failed => "failed",
         }
     }
-}
-
-fn is_zero(number: &u64) -> bool {
-    *number == 0
 }
 
 impl Moves {
@@ -190,11 +186,11 @@ mod tests {
     }
 
     /// What a report says: `from>to class` of each fallback, `pool class` of each rotation.
-    fn check(name: &str, report: Report, fallbacks: &[&str], rotations: &[&str]) {
+    fn check(name: &str, report: &Report, fallbacks: &[&str], rotations: &[&str]) {
         let stages = [StageReport {
             stage: Stage::Answer,
             index: 0,
-            report: &report,
+            report,
         }];
         let moves = Moves::of(&stages);
         let told: Vec<_> = moves
@@ -222,23 +218,23 @@ mod tests {
         };
         let good = |model: &str, index| call(model, index, A::Answered, None);
         let bad = |model: &str, index, action, class| call(model, index, action, Some(class));
-        check("an answer at once", of(vec![good("p/a", 0)]), &[], &[]);
-        check("nothing was called", of(vec![]), &[], &[]);
+        check("an answer at once", &of(vec![good("p/a", 0)]), &[], &[]);
+        check("nothing was called", &of(vec![]), &[], &[]);
         check(
             "a server error, then the fallback",
-            of(vec![bad("p/a", 0, A::MovedOn, F::ServerError), good("q/b", 1)]),
+            &of(vec![bad("p/a", 0, A::MovedOn, F::ServerError), good("q/b", 1)]),
             &["p/a>q/b server_error"],
             &[],
         );
         check(
             "a retry stays where it is",
-            of(vec![bad("p/a", 0, A::Retried, F::ServerError), good("p/a", 0)]),
+            &of(vec![bad("p/a", 0, A::Retried, F::ServerError), good("p/a", 0)]),
             &[],
             &[],
         );
         check(
             "two keys, then the fallback",
-            of(vec![
+            &of(vec![
                 bad("p/a", 0, A::Rotated, F::Auth),
                 bad("p/a", 0, A::MovedOn, F::RateLimit),
                 good("q/b", 1),
@@ -248,25 +244,25 @@ mod tests {
         );
         check(
             "no other key was left after all",
-            of(vec![bad("p/a", 0, A::Rotated, F::RateLimit), good("q/b", 1)]),
+            &of(vec![bad("p/a", 0, A::Rotated, F::RateLimit), good("q/b", 1)]),
             &["p/a>q/b rate_limit"],
             &[],
         );
         check(
             "nobody was left to move to",
-            of(vec![bad("p/a", 0, A::MovedOn, F::ServerError)]),
+            &of(vec![bad("p/a", 0, A::MovedOn, F::ServerError)]),
             &[],
             &[],
         );
         check(
             "the loser of a race moved nobody",
-            of(vec![call("p/a", 0, A::Cancelled, None), good("q/b", 1)]),
+            &of(vec![call("p/a", 0, A::Cancelled, None), good("q/b", 1)]),
             &[],
             &[],
         );
         check(
             "the primary was cooling",
-            of(vec![good("q/b", 1)]),
+            &of(vec![good("q/b", 1)]),
             &["p/a>q/b cooling"],
             &[],
         );
@@ -274,16 +270,26 @@ mod tests {
             skipped: vec![("p/a".to_owned(), "rate_limit".to_owned())],
             ..of(vec![good("q/b", 1)])
         };
-        check("it was passed over for a reason", skipped, &["p/a>q/b rate_limit"], &[]);
-        check("the only one stands further behind", of(vec![good("p/a", 2)]), &[], &[]);
+        check(
+            "it was passed over for a reason",
+            &skipped,
+            &["p/a>q/b rate_limit"],
+            &[],
+        );
+        check(
+            "the only one stands further behind",
+            &of(vec![good("p/a", 2)]),
+            &[],
+            &[],
+        );
         let pinned = Report {
             primary: None,
             ..of(vec![good("q/b", 1)])
         };
-        check("a pin chose the second", pinned, &[], &[]);
+        check("a pin chose the second", &pinned, &[], &[]);
         check(
             "a cut stream went on elsewhere",
-            of(vec![bad("p/a", 0, A::Recovered, F::StreamCut), good("q/b", 1)]),
+            &of(vec![bad("p/a", 0, A::Recovered, F::StreamCut), good("q/b", 1)]),
             &["p/a>q/b stream_cut"],
             &[],
         );

@@ -178,7 +178,7 @@ pub struct AttemptRow {
     pub basis: Basis,
 }
 
-fn is_zero<N: Default + PartialEq>(number: &N) -> bool {
+pub(super) fn is_zero<N: Default + PartialEq>(number: &N) -> bool {
     *number == N::default()
 }
 

@@ -2,6 +2,7 @@
 
 use super::acts::{Act, Mishap, answer, error, mishap, ok, text};
 use super::world::{World, target};
+use crate::route::health::FailureClass;
 use crate::run::report::Outcome;
 use serde_json::json;
 
@@ -52,7 +53,7 @@ fn a_2xx_that_is_no_answer_keeps_its_status() {
                 .request();
             let attempts = story.report.attempts.iter();
             let told: Vec<_> = attempts
-                .map(|attempt| (attempt.status, attempt.class.map(|class| class.as_str())))
+                .map(|attempt| (attempt.status, attempt.class.map(FailureClass::as_str)))
                 .collect();
             assert_eq!(told, [(Some(status), Some("bad_response")); 2]);
             assert_eq!(story.status(), 502);
