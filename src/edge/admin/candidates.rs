@@ -92,7 +92,7 @@ fn candidate(model: &Model, dynamic: bool, grant: &Grant, world: &World<'_>) -> 
         reason,
         dynamic,
         virtual_model: false,
-        capabilities: model.capabilities.iter().cloned().collect(),
+        capabilities: model.capabilities.clone(),
         context_window: model.context_window,
         price: model.price.as_ref().map(|price| TokenPrice {
             input: price.input,
