@@ -152,6 +152,56 @@ describe("pausing", () => {
   });
 });
 
+describe("an isolate that has not heard of it", () => {
+  const author = { actor: "another isolate", request_id: "r", at: Date.now(), note: null };
+  const registry = (where, question) => router.askObject("REGISTRY", "registry", where, question);
+
+  async function twoKeys() {
+    const keys = {};
+    for (const policy of ["paid", "free"]) {
+      keys[policy] = await mint(policy);
+      assert.equal((await ask(keys[policy].key)).status, 200);
+    }
+    return keys;
+  }
+  const ask = (key) => router.call(CHAT, chat("p/m", { max_tokens: 5 }), { key });
+
+  async function pauseElsewhere(kid, enabled) {
+    const { json: { document, revision } } = await router.admin("GET", `keys/${kid}`);
+    told.length = 0;
+    await registry("/keys/change", { kid, wish: { Document: [{ ...document, enabled }, { revision }] }, author });
+    await eventually("the Ledger's notice", () => told.includes("LEDGER /pause"));
+  }
+
+  test("pauses a budgeted key at once; one without a budget takes its time", async () => {
+    const { paid, free } = await twoKeys();
+    upstream.reset();
+    for (const { kid } of [paid, free]) await pauseElsewhere(kid, false);
+    const refused = await ask(paid.key);
+    assert.deepEqual([refused.status, refused.json.error.code, refused.json.error.clawrouter.reason], [403, "key_revoked", "key_paused"], refused.text);
+    assert.equal(upstream.calls.length, 0);
+    assert.equal((await ask(free.key)).status, 200, "nothing is asked for it, as documented");
+    await pauseElsewhere(paid.kid, true);
+    assert.equal((await ask(paid.key)).status, 200);
+  });
+
+  test("turns a budgeted policy off at once", async () => {
+    const { key } = await mint("switched");
+    assert.equal((await ask(key)).status, 200);
+    const write = async (enabled) => {
+      const { json: { document, revision } } = await router.admin("GET", "policies/switched");
+      told.length = 0;
+      await registry("/documents/put", { name: { collection: "policies", id: "switched" }, text: JSON.stringify({ ...document, enabled }), condition: { revision }, author });
+      await eventually("the Ledger's notice", () => told.includes("LEDGER /pause"));
+    };
+    await write(false);
+    const refused = await ask(key);
+    assert.deepEqual([refused.status, refused.json.error.code], [403, "policy_disabled"], refused.text);
+    await write(true);
+    assert.equal((await ask(key)).status, 200);
+  });
+});
+
 describe("an expiry in the past", () => {
   const past = "2020-01-01T00:00:00Z";
   const refusedAt = (answer) => {
