@@ -213,8 +213,13 @@ pub fn admit(
     let record = record
         .filter(|record| presented.opens(record))
         .ok_or_else(unknown_key)?;
-    if !record.enabled || record.revoked_at.is_some() {
+    if record.revoked_at.is_some() {
         return Err(ApiError::new("key_revoked", "This key was revoked; ask for a new one."));
+    }
+    if !record.enabled {
+        return Err(
+            ApiError::new("key_revoked", "This key is paused; ask the router's operator.").because("key_paused"),
+        );
     }
     if record.expires.is_some_and(|expires| expires <= now) {
         return Err(ApiError::new("key_revoked", "This key has expired; ask for a new one.").because("key_expired"));

@@ -5,10 +5,11 @@
 use super::key::KeyRecord;
 use crate::catalog::PolicyId;
 use crate::catalog::registry::{Author, Condition, Difference, diff};
+use crate::wire::json::RawJson;
 use crate::wire::time::{parse_rfc3339, rfc3339};
 use crate::wire::{ApiError, Millis};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::json;
 
 /// Characters of a label.
 pub const MAX_LABEL: usize = 100;
@@ -84,7 +85,7 @@ impl KeyHistoryRow {
             if let (Some(members), Some(at)) = (text.as_object_mut(), record.revoked_at) {
                 members.insert("revoked_at".to_owned(), rfc3339(at).into());
             }
-            text
+            RawJson::of(&text)
         };
         Self {
             revision: after.revision,
@@ -93,7 +94,7 @@ impl KeyHistoryRow {
             note: author.note.clone(),
             document: KeyDocument::of(after),
             revoked: after.revoked_at.is_some(),
-            diff: diff(&before.map_or(Value::Null, text), &text(after)),
+            diff: diff(&before.map(text).unwrap_or_default(), &text(after)),
         }
     }
 }
@@ -124,8 +125,9 @@ impl KeyRecord {
     /// The key as `document` wants it, one revision on.
     ///
     /// # Errors
-    /// 409 when it was revoked; 422 that names the field.
-    pub fn changed(&self, document: &KeyDocument) -> Result<Self, ApiError> {
+    /// 409 when it was revoked; 422 that names the field. An expiry in the past stays as it was, but none is written anew: neither by a
+    /// PUT nor by going back to a revision whose time is over.
+    pub fn changed(&self, document: &KeyDocument, now: Millis) -> Result<Self, ApiError> {
         if self.revoked_at.is_some() {
             let message = "This key was revoked, and no key comes back: mint a new one.";
             return Err(ApiError::new("conflict", message).because("key_revoked"));
@@ -135,13 +137,16 @@ impl KeyRecord {
             return Err(ApiError::new("invalid_document", message).about("/kid"));
         }
         let principal = document.principal.as_deref();
+        let expires = document.expires.as_deref().map(moment).transpose()?;
+        // A document that was read and sent back changes nothing.
+        let unchanged = expires == self.expires;
         Ok(Self {
             policy: document.policy.clone(),
             label: bounded(&document.label, MAX_LABEL, "/label")?,
             principal: principal
                 .map(|text| bounded(text, MAX_PRINCIPAL, "/principal"))
                 .transpose()?,
-            expires: document.expires.as_deref().map(moment).transpose()?,
+            expires: if unchanged { self.expires } else { ahead(expires, now)? },
             enabled: document.enabled,
             revision: self.revision.saturating_add(1),
             ..self.clone()
@@ -173,6 +178,22 @@ pub fn moment(text: &str) -> Result<Millis, ApiError> {
     })
 }
 
+/// When a key is to stop: a moment that lies ahead.
+///
+/// # Errors
+/// 422 at `/expires`: a key that has expired before anybody had it helps nobody, and stopping one has words of its own.
+pub fn ahead(expires: Option<Millis>, now: Millis) -> Result<Option<Millis>, ApiError> {
+    if expires.is_none_or(|expires| expires > now) {
+        return Ok(expires);
+    }
+    Err(ApiError::new(
+        "invalid_document",
+        "`expires` lies in the past: name a later time or none. To stop a key, set `enabled` to false or revoke it.",
+    )
+    .about("/expires")
+    .because("already_expired"))
+}
+
 /// A text of a key's document.
 ///
 /// # Errors
@@ -192,6 +213,10 @@ pub fn bounded(text: &str, most: usize, param: &str) -> Result<String, ApiError>
 mod tests {
     use super::*;
     use crate::access::key::PresentedKey;
+
+    use serde_json::Value;
+
+    const NOW: Millis = Millis(500);
 
     fn record() -> KeyRecord {
         let presented = PresentedKey::parse("clawrouter-test-abcd-0123456789abcdefghijklmn").unwrap();
@@ -214,7 +239,7 @@ mod tests {
     fn what_may_be_changed_is_changed_and_nothing_else() {
         let check = |document: Value, expected: Result<(&str, Option<u64>, bool), (u16, &str)>| {
             let document: KeyDocument = serde_json::from_value(document).unwrap();
-            let got = record().changed(&document);
+            let got = record().changed(&document, NOW);
             let short = got
                 .as_ref()
                 .map(|key| (key.label.as_str(), key.expires.map(|at| at.0), key.enabled))
@@ -240,7 +265,45 @@ mod tests {
         let unknown = json!({"policy": "p", "secret_sha256": "00"});
         assert!(serde_json::from_value::<KeyDocument>(unknown).is_err());
         let document = KeyDocument::of(&record());
-        assert_eq!(record().changed(&document).unwrap().label, "ci");
+        assert_eq!(record().changed(&document, NOW).unwrap().label, "ci");
+    }
+
+    #[test]
+    fn an_expiry_in_the_past_is_not_written() {
+        let at = |second: u64| Some(Millis(second * 1_000));
+        let now = Millis(10_000);
+        // (expiry stored, expiry wanted, what is stored then)
+        for (stored, wanted, expected) in [
+            (None, None, Ok(None)),
+            (None, at(11), Ok(at(11))),
+            (None, at(10), Err("/expires")),
+            (None, at(9), Err("/expires")),
+            (at(20), at(5), Err("/expires")),
+            (at(5), at(5), Ok(at(5))),
+            (at(5), at(6), Err("/expires")),
+            (at(5), at(20), Ok(at(20))),
+            (at(5), None, Ok(None)),
+        ] {
+            let key = KeyRecord {
+                expires: stored,
+                ..record()
+            };
+            let document = KeyDocument {
+                expires: wanted.map(rfc3339),
+                ..KeyDocument::of(&key)
+            };
+            let got = key.changed(&document, now);
+            let got = got.map(|key| key.expires).map_err(|error| {
+                assert_eq!((error.status, error.reason.as_deref()), (422, Some("already_expired")));
+                error.param
+            });
+            assert_eq!(
+                got,
+                expected.map_err(|param| Some(param.to_owned())),
+                "{stored:?} {wanted:?}"
+            );
+        }
+        assert!(ahead(at(10), now).is_err() && ahead(None, now).is_ok() && ahead(at(11), now).is_ok());
     }
 
     #[test]
@@ -252,7 +315,7 @@ mod tests {
             enabled: true,
             ..KeyDocument::of(&revoked)
         };
-        assert_eq!(revoked.changed(&back).map_err(|error| error.status), Err(409));
+        assert_eq!(revoked.changed(&back, NOW).map_err(|error| error.status), Err(409));
     }
 
     #[test]
@@ -280,7 +343,7 @@ mod tests {
             label: "new".to_owned(),
             ..KeyDocument::of(&record())
         };
-        let changed = KeyHistoryRow::of(Some(&record()), &record().changed(&label).unwrap(), &author());
+        let changed = KeyHistoryRow::of(Some(&record()), &record().changed(&label, NOW).unwrap(), &author());
         let paths: Vec<_> = changed.diff.iter().map(|line| line.path.as_str()).collect();
         assert_eq!((paths, changed.revision), (vec!["/label"], 4));
         let revoked = KeyHistoryRow::of(Some(&record()), &record().revoked(Millis(8)), &author());

@@ -123,6 +123,9 @@ impl RequestFilter {
                 }
                 "model" => filter.model = text(),
                 "provider" => filter.provider = text(),
+                "counts_for" if value == rollup::OTHERS => {
+                    return Err(wrong(NO_GROUP));
+                }
                 "counts_for" => {
                     let problem = "is `model:` and a model, or `provider:` and a provider";
                     filter.counts_for = Some(counted(value).ok_or_else(|| wrong(problem))?);
@@ -172,6 +175,8 @@ impl RequestFilter {
     }
 }
 
+const NO_GROUP: &str =
+    "is `others`, what had no group of its own: its rows cannot be told from the rest; list the period without it";
 const MOMENT: &str = "is a date such as `2026-09-30` or a moment such as `2026-09-30T18:00:00Z`";
 
 fn counted(value: &str) -> Option<(CallGroup, String)> {

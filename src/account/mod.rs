@@ -4,9 +4,11 @@
 pub mod calendar;
 pub mod content;
 pub mod cost;
+pub mod counters;
 pub mod ledger;
 pub mod listing;
 pub mod metrics;
+pub mod moves;
 pub mod point;
 pub mod record;
 pub mod refusals;

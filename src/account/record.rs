@@ -2,6 +2,7 @@
 
 use super::cost::{self, CallCost};
 use super::ledger::message::KnownCost;
+use super::moves::Moves;
 use super::trace::{ContentNote, Span, SpanStage, TraceBody};
 use super::usage::{AttemptRow, Outcome, RequestRow, Requested, Role};
 use crate::catalog::NanoUsd;
@@ -19,6 +20,8 @@ const CALLER_GONE: u16 = 499;
 pub struct RecordInput<'a> {
     /// Who asked for what, and when.
     pub requested: Requested<'a>,
+    /// Names the request in its Ledger; made by the router, never by a caller.
+    pub reservation_id: &'a str,
     /// Configured route, if one was named.
     pub route: Option<&'a str>,
     /// `direct`, `route`, `fusion`, `auto`.
@@ -44,13 +47,15 @@ pub struct RecordInput<'a> {
 /// Usage row and trace of a finished request.
 pub fn record(input: RecordInput<'_>) -> (RequestRow, TraceBody) {
     let mut calls: Vec<(Millis, AttemptRow)> = Vec::new();
+    let compound = input.stages.iter().any(|stage| stage.stage != Stage::Answer);
     for stage in input.stages {
         let size = size_of_stage(input.stages, stage.stage);
         for attempt in &stage.report.attempts {
-            calls.push((
-                attempt.started,
-                attempt_row(stage, size, attempt, input.estimated_input_tokens),
-            ));
+            let row = AttemptRow {
+                compound_id: compound.then(|| input.reservation_id.to_owned()),
+                ..attempt_row(stage, size, attempt, input.estimated_input_tokens)
+            };
+            calls.push((attempt.started, row));
         }
     }
     calls.sort_by_key(|(started, _)| *started);
@@ -68,6 +73,7 @@ pub fn record(input: RecordInput<'_>) -> (RequestRow, TraceBody) {
         class: report.error_class.map(|class| class.as_str().to_owned()),
         degraded: input.degraded,
         attempts: calls.into_iter().map(|(_, row)| row).collect(),
+        moves: Moves::of(input.stages),
         ttft_ms: report
             .served
             .as_ref()
@@ -126,6 +132,7 @@ fn attempt_row(stage: &StageReport<'_>, size: u32, attempt: &Attempt, estimated_
         usage,
         cost_usd: amount,
         basis,
+        ..AttemptRow::default()
     }
 }
 
@@ -228,4 +235,4 @@ fn number_of(index: usize) -> u32 {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -107,6 +107,7 @@ mod tests {
             model,
             stream: true,
             session: None,
+            source: None,
         }
     }
 

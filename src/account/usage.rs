@@ -1,6 +1,7 @@
 //! Usage rows: one per request with one entry per upstream call. Metadata only: no prompt, no answer, no key, no upstream text.
 
 use super::calendar;
+use super::moves::Moves;
 use crate::catalog::NanoUsd;
 use crate::wire::{Millis, Usage};
 use serde::{Deserialize, Serialize};
@@ -67,6 +68,12 @@ pub struct RequestRow {
     pub cost_usd: NanoUsd,
     /// Session, already namespaced by tenant.
     pub session: Option<String>,
+    /// Who made it, when it was no caller: a test from the admin API.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<Source>,
+    /// Where it went when something failed.
+    #[serde(default, skip_serializing_if = "Moves::is_empty")]
+    pub moves: Moves,
     /// Further refusals of the same kind that have no row of their own; 0 for every answered request.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub repeats: u64,
@@ -93,6 +100,28 @@ pub struct Requested<'a> {
     pub stream: bool,
     /// Session, namespaced by tenant.
     pub session: Option<&'a str>,
+    /// Made by whom, when not by a caller.
+    pub source: Option<Source>,
+}
+
+/// A test from the admin API. The policy that pays is a real one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Source {
+    /// A test prompt of a fusion profile.
+    TestPrompt,
+    /// The verification of a model.
+    Verify,
+}
+
+impl Source {
+    /// What stands for the key's label: no key made the request.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::TestPrompt => "test prompt",
+            Self::Verify => "verification",
+        }
+    }
 }
 
 impl Requested<'_> {
@@ -108,6 +137,7 @@ impl Requested<'_> {
             stream: self.stream,
             duration_ms: self.ended.since(self.arrived).0,
             session: self.session.map(str::to_owned),
+            source: self.source,
             ..RequestRow::default()
         }
     }
@@ -128,6 +158,9 @@ pub struct AttemptRow {
     /// Label of the credential.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credential: Option<String>,
+    /// Names the compound request (a fusion) of which this call is a part: all its calls have the same one, whichever row they are in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub compound_id: Option<String>,
     /// Slot within the stage (adviser 0, 1, …); 0 otherwise.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub index: u32,
@@ -145,7 +178,7 @@ pub struct AttemptRow {
     pub basis: Basis,
 }
 
-fn is_zero<N: Default + PartialEq>(number: &N) -> bool {
+pub(super) fn is_zero<N: Default + PartialEq>(number: &N) -> bool {
     *number == N::default()
 }
 
@@ -231,9 +264,13 @@ impl RequestRow {
         {
             cut(text);
         }
+        self.moves.close();
         for attempt in &mut self.attempts {
             cut(&mut attempt.target);
-            for text in [&mut attempt.class, &mut attempt.credential].into_iter().flatten() {
+            for text in [&mut attempt.class, &mut attempt.credential, &mut attempt.compound_id]
+                .into_iter()
+                .flatten()
+            {
                 cut(text);
             }
         }

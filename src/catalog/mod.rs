@@ -3,7 +3,6 @@
 //! Documents (what people write) become one [`Catalog`] in which every reference resolves and every bound holds; [`Vault`] adds what a
 //! deployment's secrets make usable. Knows no caller and no clock.
 
-pub mod decimal;
 pub mod document;
 pub mod endpoint;
 pub mod ids;

@@ -3,8 +3,8 @@
 //!
 //! Knows neither budgets nor reservations: those are room `account`.
 
-use super::decimal::{self, BadDecimal};
 use crate::wire::Usage;
+use crate::wire::decimal::{self, BadDecimal};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
 use std::str::FromStr;

@@ -11,7 +11,7 @@ use crate::account::ledger::rate;
 use crate::account::record::{RecordInput, known_cost, record};
 use crate::account::refusals::{self, Refusals, Taken};
 use crate::account::trace::TraceBody;
-use crate::account::usage::{RequestRow, Requested};
+use crate::account::usage::{RequestRow, Requested, Source};
 use crate::account::waiting::Duty;
 use crate::catalog::NanoUsd;
 use crate::route::pin::{Pin, Served, after_answer};
@@ -40,6 +40,7 @@ pub(super) struct Books {
     calls: Vec<PlannedCall>,
     trace: Option<TraceParent>,
     tap: Option<Rc<RefCell<Tap>>>,
+    source: Option<Source>,
 }
 
 /// Names a reservation. Made here, never taken from a caller: who may choose it could ride on somebody else's.
@@ -91,6 +92,15 @@ impl Books {
             calls: plan.calls.clone(),
             trace: incoming.trace_parent(),
             tap: None,
+            source: None,
+        }
+    }
+
+    /// Marks the row as that of a test from the admin API.
+    pub(super) fn of_test(self, source: Source) -> Self {
+        Self {
+            source: Some(source),
+            ..self
         }
     }
 
@@ -166,7 +176,9 @@ impl Books {
                 model: &asked.call.model,
                 stream: asked.call.stream,
                 session: asked.session.as_ref().map(|(key, _)| key.as_str()),
+                source: self.source,
             },
+            reservation_id: &self.reservation_id,
             route: self.route.as_deref(),
             strategy: self.strategy,
             estimated_input_tokens: self.estimated_input_tokens,
@@ -321,6 +333,7 @@ pub(super) fn refused(incoming: &Incoming, progress: Progress, error: &ApiError)
         model: progress.call.as_ref().map_or("", |call| call.model.as_str()),
         stream: progress.call.as_ref().is_some_and(|call| call.stream),
         session: progress.session.as_deref(),
+        source: None,
     };
     let row = refusals::row(&requested, error);
     statistics::write(&incoming.env, &row);

@@ -18,7 +18,7 @@ const PATIENCE: Millis = Millis(500);
 thread_local! {
     static ISOLATE: u64 = clock::seed();
     static VISIT: Cell<Visit> =
-        const { Cell::new(Visit { at: Millis(0), version: 0, heard: Millis(0), under_way: false }) };
+        const { Cell::new(Visit { at: Millis(0), version: 0, heard: Millis(0), answered: None, under_way: false }) };
 }
 
 #[derive(Clone, Copy)]
@@ -26,6 +26,8 @@ struct Visit {
     at: Millis,
     version: u64,
     heard: Millis,
+    /// When the hub last answered.
+    answered: Option<Millis>,
     under_way: bool,
 }
 
@@ -52,8 +54,9 @@ pub(super) async fn exchange(env: Env) {
     };
     let reply: Result<HubReply, _> = client::call(&env, config::HEALTH_HUB, HUB, "/report", &report).await;
     let version = reply.as_ref().map_or(visit.version, |reply| reply.version);
-    let mut heard = visit.heard;
+    let (mut heard, mut answered) = (visit.heard, visit.answered);
     if let Ok(reply) = reply {
+        answered = Some(clock::now());
         heard = reply.verified.newest().map_or(heard, |(_, at)| at.max(heard));
         isolate::with_verified(|verified| verified.merge(&reply.verified, clock::now()));
         isolate::with_health(|health| {
@@ -65,6 +68,7 @@ pub(super) async fn exchange(env: Env) {
         at: now,
         version,
         heard,
+        answered,
         under_way: false,
     });
 }
@@ -79,6 +83,11 @@ pub(super) async fn hear(incoming: &Incoming) {
     });
     let patience = std::pin::pin!(clock::sleep(PATIENCE));
     let _ = select(heard, patience).await;
+}
+
+/// Time since this isolate last heard from the hub; `None`: it never did.
+pub(super) fn hub_lag(now: Millis) -> Option<Millis> {
+    VISIT.get().answered.map(|answered| now.since(answered))
 }
 
 /// What a cold isolate should know before its first request: one read beside the catalog's, and no harm when it fails.

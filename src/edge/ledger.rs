@@ -231,7 +231,8 @@ fn refused(refusal: &Refusal) -> ApiError {
         Refusal::Budget { budget, .. } | Refusal::ProviderBudget { budget, .. } => error.with("budget", budget),
         // The same headers that a granted request gets, so that a client's limiter learns from both.
         Refusal::Rate { rate, .. } => error.telling(rate::headers(std::slice::from_ref(rate))),
-        Refusal::Revoked { .. } | Refusal::TooMany { .. } => error,
+        Refusal::Paused => error.because("key_paused"),
+        Refusal::Revoked { .. } | Refusal::PolicyOff | Refusal::TooMany { .. } => error,
     };
     match refusal.retry_after() {
         Some(wait) => error.after(wait),

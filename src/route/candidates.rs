@@ -10,7 +10,7 @@ use super::refusal::{FixKind, Refusal, RefusalCode};
 use super::select::{Want, availability};
 use crate::access::Grant;
 use crate::catalog::document::RouteTarget;
-use crate::catalog::{ContextVariant, Model, NanoUsd, PoolId, Provider};
+use crate::catalog::{ContextVariant, Model, NanoUsd, PicoUsd, PoolId, Provider};
 use crate::wire::pattern::matches;
 use crate::wire::{Call, Millis};
 use std::collections::BTreeSet;
@@ -313,11 +313,12 @@ fn prefer(model: &Model, provider: &Provider, asker: &Asker) -> Result<(), Refus
             ));
         }
     }
-    if let Some((input, output)) = preferences.max_price {
+    if let Some(most) = preferences.max_price {
         let Some(price) = &model.price else {
             return refuse(format!("{} has no price, provider.max_price sets one", model.id));
         };
-        if price.input.approximate_usd_per_million() > input || price.output.approximate_usd_per_million() > output {
+        let above = |most: Option<u64>, price: PicoUsd| most.is_some_and(|most| price.0 > most);
+        if above(most.input, price.input) || above(most.output, price.output) {
             return refuse(format!("{} costs more than provider.max_price", model.id));
         }
     }

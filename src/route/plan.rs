@@ -118,6 +118,13 @@ pub struct Chain {
     pub skipped: Vec<(String, String)>,
 }
 
+impl Chain {
+    /// The first target before cooling ones were moved behind.
+    pub fn primary(&self) -> Option<&Target> {
+        self.targets.iter().min_by_key(|target| target.index)
+    }
+}
+
 /// An agent's tool loop: whose tool calls were answered, and whether another model may go on with them.
 #[derive(Clone, Debug)]
 pub struct ToolLoop {

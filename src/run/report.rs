@@ -1,7 +1,7 @@
 //! What a machine did: the material of usage rows, traces, response headers and session pins. No prompt, no secret, no upstream text.
 
 use super::machine::CallId;
-use crate::catalog::{CredentialId, ModelId, Price, ProviderId};
+use crate::catalog::{CredentialId, ModelId, PoolId, Price, ProviderId};
 use crate::route::health::FailureClass;
 use crate::wire::event::FinishReason;
 use crate::wire::{Millis, Usage};
@@ -15,6 +15,8 @@ pub struct Report {
     pub ended: Option<Millis>,
     /// Every upstream call in the order in which they were sent.
     pub attempts: Vec<Attempt>,
+    /// The plan's first target, whether or not it was called; `None`: a session's pin chose another one.
+    pub primary: Option<ModelId>,
     /// Targets that were passed over without a call: model and reason code.
     pub skipped: Vec<(String, String)>,
     /// Who answered.
@@ -101,6 +103,8 @@ pub struct Attempt {
     pub provider: ProviderId,
     /// Position in the plan.
     pub index: u32,
+    /// Pool that pays; `None`: no authentication.
+    pub pool: Option<PoolId>,
     /// Label of the credential.
     pub credential: Option<String>,
     /// Its fingerprint.

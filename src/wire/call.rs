@@ -222,8 +222,8 @@ pub struct ProviderPreferences {
     pub ignore: Vec<String>,
     /// `price`, `throughput` or `latency`.
     pub sort: Option<ProviderSort>,
-    /// Highest accepted price in dollars per million tokens: (input, output).
-    pub max_price: Option<(f64, f64)>,
+    /// Highest accepted price.
+    pub max_price: Option<MaxPrice>,
     /// False: no target but the first.
     pub allow_fallbacks: Option<bool>,
     /// Skip targets that lack a parameter the request uses.
@@ -238,6 +238,15 @@ pub struct ProviderPreferences {
     pub preferred_min_throughput: Option<f64>,
     /// Seconds to the first token above which a target is demoted.
     pub preferred_max_latency: Option<f64>,
+}
+
+/// `provider.max_price`: pico-dollars a token, which are millionths of "dollars per million tokens"; `None`: unbounded.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct MaxPrice {
+    /// Per input token.
+    pub input: Option<u64>,
+    /// Per output token.
+    pub output: Option<u64>,
 }
 
 /// How `provider.sort` orders targets.

@@ -2,7 +2,8 @@
 //! because ignoring it would widen what the caller asked for.
 
 use super::Millis;
-use super::call::{Controls, FusionOverrides, ProviderPreferences, ProviderSort};
+use super::call::{Controls, FusionOverrides, MaxPrice, ProviderPreferences, ProviderSort};
+use super::decimal::{self, BadDecimal};
 use super::error::WireError;
 use super::json::Kind;
 use super::object_view::{ObjectView, ValueView};
@@ -17,6 +18,12 @@ const MAX_ADVISERS: usize = 8;
 const MAX_PLUGINS: usize = 16;
 /// Longest deadline that a request may ask for: an hour, in milliseconds.
 const MAX_DEADLINE_MS: u64 = 3_600_000;
+/// Decimals of a dollar that a cost has: nano-dollars.
+const COST_PLACES: u32 = 9;
+/// Decimals of "dollars per million tokens" that a price has: pico-dollars a token.
+const PRICE_PLACES: u32 = 6;
+/// Most that a request may be allowed to cost: a million dollars.
+const MAX_COST_NANO: u64 = 1_000_000_000_000_000;
 /// Longest model name, characters: as long as an id of the catalog may be.
 pub(crate) const MAX_MODEL_NAME: usize = 200;
 
@@ -153,23 +160,31 @@ fn read_sort(sort: &ValueView<'_>) -> Result<Option<ProviderSort>, WireError> {
 }
 
 /// Dollars per million tokens; a side that is absent is unbounded.
-fn max_price(price: &ObjectView<'_>) -> Result<(f64, f64), WireError> {
+fn max_price(price: &ObjectView<'_>) -> Result<MaxPrice, WireError> {
     price.only(&["prompt", "completion", "input", "output"])?;
-    let side = |names: [&str; 2]| -> Result<f64, WireError> {
-        for name in names {
-            if let Some(value) = price.value(name) {
-                let number = if value.kind == Kind::String {
-                    value.string()?.trim().parse().ok()
-                } else {
-                    value.number().ok()
-                };
-                let number = number.filter(|number: &f64| number.is_finite() && *number >= 0.0);
-                return number.ok_or_else(|| value.must("must be a price in dollars, 0 or more"));
-            }
-        }
-        Ok(f64::INFINITY)
+    let side = |names: [&str; 2]| {
+        let named = names.iter().find_map(|name| price.value(name));
+        let bound = named.map(|value| amount(&value, PRICE_PLACES, "a price in dollars per million tokens"));
+        bound.transpose()
     };
-    Ok((side(["prompt", "input"])?, side(["completion", "output"])?))
+    Ok(MaxPrice {
+        input: side(["prompt", "input"])?,
+        output: side(["completion", "output"])?,
+    })
+}
+
+/// Dollars, as a number or a string, in whole units of 10^-`places`: read by their digits, never rounded.
+fn amount(value: &ValueView<'_>, places: u32, what: &str) -> Result<u64, WireError> {
+    let text = match value.kind {
+        Kind::String => value.string()?,
+        Kind::Number => value.text(),
+        _ => return Err(value.must(&format!("must be {what}, 0 or more"))),
+    };
+    decimal::parse(&text, places).map_err(|bad| match bad {
+        BadDecimal::TooFine { places } => value.must(&format!("must be {what} with at most {places} decimals")),
+        BadDecimal::TooLarge => value.must(&format!("must be {what}; this one is too large")),
+        BadDecimal::NotANumber | BadDecimal::Negative => value.must(&format!("must be {what}, 0 or more")),
+    })
 }
 
 /// A number, or the typical one (p50, else the lowest percentile named) of `{"p50": …, "p90": …}`.
@@ -259,23 +274,13 @@ fn named_model(value: &ValueView<'_>) -> Result<String, WireError> {
     }
 }
 
-/// Decimal dollars, as a number or a string, in nano-dollars.
+/// Decimal dollars in nano-dollars.
 fn dollars(value: &ValueView<'_>) -> Result<u64, WireError> {
-    let number = if value.kind == Kind::String {
-        value.string()?.trim().parse().ok()
-    } else {
-        value.number().ok()
-    };
-    // Up to a million dollars a double holds nano-dollars exactly.
-    match number {
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "the range is checked"
-        )]
-        Some(dollars) if (0.0..=1_000_000.0).contains(&dollars) => Ok((dollars * 1e9).round() as u64),
-        _ => Err(value.must("must be an amount in dollars, from 0 to 1000000")),
+    let nano = amount(value, COST_PLACES, "an amount in dollars")?;
+    if nano > MAX_COST_NANO {
+        return Err(value.must("must be an amount in dollars, from 0 to 1000000"));
     }
+    Ok(nano)
 }
 
 /// Reads the fusion plugin, if it is there; plugins of others stay in the body for an upstream that knows them.

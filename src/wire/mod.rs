@@ -14,6 +14,7 @@ pub mod civil;
 pub mod completion;
 mod controls;
 pub mod conversation;
+pub mod decimal;
 pub mod embeddings;
 pub mod error;
 pub mod event;

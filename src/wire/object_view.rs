@@ -130,12 +130,14 @@ impl<'a> ValueView<'a> {
         Ok(self.bytes.get(self.range.start) == Some(&b't'))
     }
 
+    /// The value as it was written.
+    pub(crate) fn text(&self) -> Cow<'a, str> {
+        let raw = self.bytes.get(self.range.clone());
+        String::from_utf8_lossy(raw.unwrap_or_default())
+    }
+
     pub(crate) fn number(&self) -> Result<f64, WireError> {
-        let text = self
-            .bytes
-            .get(self.range.clone())
-            .and_then(|raw| std::str::from_utf8(raw).ok());
-        match text.and_then(|text| text.parse::<f64>().ok()) {
+        match self.text().parse::<f64>().ok() {
             Some(number) if self.kind == Kind::Number && number.is_finite() => Ok(number),
             _ => Err(self.must("must be a number")),
         }

@@ -269,3 +269,53 @@ fn fields_of_money_are_written_exactly() {
     }
     assert_eq!(wrong, Vec::<String>::new());
 }
+
+/// Amounts that come in, are compared, or are shown as they were before and after: read and written by their digits. What is a ratio, a
+/// statistic or a score may be a float, and says so by its name or stands here.
+#[test]
+fn money_takes_no_way_through_a_float() {
+    const WORDS: [&str; 6] = ["price", "cost", "usd", "dollar", "nano", "money"];
+    const SCORES: [&str; 4] = [
+        "approximate_usd",
+        "cost_quality",
+        "cost_multiple",
+        // Statistics of Analytics Engine are doubles.
+        "row.cost_usd.0 as f64 / 1e9,",
+    ];
+    let mut wrong = Vec::new();
+    let mut check = |path: &Path, index: usize, is_wrong: bool| {
+        if is_wrong {
+            wrong.push(format!("{}:{}", relative(path), index + 1));
+        }
+    };
+    for path in files("src", &[".rs"])
+        .iter()
+        .filter(|path| !relative(path).contains("/tests"))
+    {
+        let text = read(path);
+        let lines = text.lines().take_while(|line| *line != "#[cfg(test)]");
+        for (index, line) in lines
+            .enumerate()
+            .filter(|(_, line)| !line.trim_start().starts_with("//"))
+        {
+            let is_money =
+                WORDS.iter().any(|word| line.contains(word)) && !SCORES.iter().any(|name| line.contains(name));
+            check(path, index, is_money && line.contains("f64"));
+            // Documents and what changed of them hold money anywhere: a tree of JSON has read it as floats already.
+            let kept = ["before: ", "after: ", "document: ", "draft: "]
+                .iter()
+                .any(|field| line.contains(field));
+            check(
+                path,
+                index,
+                kept && (line.contains(" Value,") || line.contains("<Value>,")),
+            );
+            check(
+                path,
+                index,
+                line.contains("json!") && line.contains("\"price\":") && !line.contains("\"price\": null"),
+            );
+        }
+    }
+    assert_eq!(wrong, Vec::<String>::new());
+}

@@ -63,6 +63,14 @@ export async function startRouter({ vars = {}, catalog, state, broken, around, i
     },
     /** An R2 bucket that `around` has bound. */
     bucket: (binding) => miniflare.getR2Bucket(binding, "clawrouter"),
+    /** Asks a Durable Object as the Worker does, past this isolate's memory: `askObject("REGISTRY", "registry", "/keys/get", kid)`. */
+    askObject: async (binding, name, where, question) => {
+      const namespace = await miniflare.getDurableObjectNamespace(binding, "clawrouter");
+      const answer = await namespace.get(namespace.idFromName(name)).fetch(`https://object${where}`, { method: "POST", body: JSON.stringify(question) });
+      const text = await answer.text();
+      if (answer.status !== 200) throw new Error(`${where} answered ${answer.status}: ${text}`);
+      return JSON.parse(text);
+    },
     /** Kills workerd without a chance to finish anything; on Linux only. Then `stop()`. */
     kill: () => killWorkerd(),
     /** Resident memory of workerd in bytes; null where /proc does not tell. */

@@ -140,6 +140,22 @@ describe("Ledger", () => {
     assert.deepEqual((await ledger("revoke", "/reserve", reservation("revoke", "r", 1))).refused, { revoked: { at: 1 } });
   });
 
+  test("what is paused is refused until it is on again, also after a restart", async () => {
+    const ask = (id) => ledger("pause", "/reserve", reservation("pause", id, 1));
+    for (const [name, kid, expected] of [["the key", "k1", "paused"], ["the policy", null, "policy_off"]]) {
+      assert.equal(await ledger("pause", "/pause", { kid, paused: true }), true);
+      assert.equal(await ledger("pause", "/pause", { kid, paused: true }), false, "twice is once");
+      assert.equal((await ask(`refused ${name}`)).refused, expected);
+      await miniflare.dispose();
+      await start();
+      assert.equal((await ask(`still refused ${name}`)).refused, expected);
+      assert.equal(await ledger("pause", "/pause", { kid, paused: false }), true);
+      assert.ok((await ask(`on again ${name}`)).granted);
+    }
+    await ledger("pause", "/pause", { kid: "k2", paused: true });
+    assert.ok((await ask("another key")).granted);
+  });
+
   test("a provider's cap holds over policies and gives back what was not used", async () => {
     const providers = [{ provider: "demo", limit: 1000, amount: 600, required: true }];
     const ask = (policy, id) => ledger(policy, "/reserve", reservation(policy, id, 600, { providers }));
@@ -187,7 +203,8 @@ describe("Ledger", () => {
     assert.equal(again.outcome, "already_settled");
     const settled = await settle("restart", settlement("restart", "open", open.seq, 250));
     assert.deepEqual(settled, { outcome: "settled", charged: 250 });
-    const { ever, open: count } = await ledger("restart", "/metrics");
+    const { ever, counters, open: count } = await ledger("restart", "/metrics");
+    assert.deepEqual(counters.attempts, [[["demo/fast", "ok"], 11]]);
     assert.deepEqual([ever.reduce((sum, [, , sums]) => sum + sums.requests, 0), count], [11, 0]);
     assert.equal((await ledger("revoke", "/reserve", reservation("revoke", "r", 1))).refused.revoked.at, 1);
   });

@@ -223,6 +223,10 @@ pub enum Refusal {
         /// When.
         at: Millis,
     },
+    /// The key is paused: refused until it is on again.
+    Paused,
+    /// The policy is off: all its keys are refused until it is on again.
+    PolicyOff,
     /// [`MAX_OPEN`] reservations are open, or the request has more than [`MAX_LINES`] lines.
     TooMany {
         /// Open reservations.
@@ -236,7 +240,8 @@ impl Refusal {
         match self {
             Self::Budget { .. } | Self::ProviderBudget { .. } => (402, "budget_exceeded"),
             Self::Rate { .. } => (429, "rate_limited"),
-            Self::Revoked { .. } => (403, "key_revoked"),
+            Self::Revoked { .. } | Self::Paused => (403, "key_revoked"),
+            Self::PolicyOff => (403, "policy_disabled"),
             Self::TooMany { .. } => (503, "overloaded"),
         }
     }
@@ -246,7 +251,11 @@ impl Refusal {
         match self {
             Self::Rate { retry_after, .. } => Some(*retry_after),
             Self::TooMany { .. } => Some(Millis(1000)),
-            Self::Budget { .. } | Self::ProviderBudget { .. } | Self::Revoked { .. } => None,
+            Self::Budget { .. }
+            | Self::ProviderBudget { .. }
+            | Self::Revoked { .. }
+            | Self::Paused
+            | Self::PolicyOff => None,
         }
     }
 }
@@ -285,6 +294,8 @@ impl fmt::Display for Refusal {
                 )
             }
             Self::Revoked { .. } => f.write_str("This key was revoked: ask for a new one."),
+            Self::Paused => f.write_str("This key is paused: ask the router's operator."),
+            Self::PolicyOff => f.write_str("The policy of this key is off: ask the router's operator."),
             Self::TooMany { .. } => f.write_str("Too many requests are open under this policy: retry in 1 s."),
         }
     }

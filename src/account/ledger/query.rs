@@ -1,6 +1,7 @@
 //! What the admin page and callers ask a `Ledger` besides money: budgets, rows, traces, usage, metrics.
 
 use super::message::{BudgetRule, BudgetState};
+use crate::account::counters::Counters;
 use crate::account::listing::RequestFilter;
 use crate::account::rollup::{Rollup, UsageQuery};
 use crate::account::trace::{Trace, TraceBody};
@@ -45,6 +46,15 @@ pub struct RevokeRequest {
     pub kid: String,
     /// When it was revoked.
     pub at: Millis,
+}
+
+/// `/pause`: refuse from now on, or no longer. A revoked key stays refused either way.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PauseRequest {
+    /// The key; `None`: the policy itself, with all its keys.
+    pub kid: Option<String>,
+    /// False: it works again.
+    pub paused: bool,
 }
 
 /// `/requests`: a page of rows.
@@ -99,6 +109,9 @@ pub struct UsageRequest {
 pub struct MetricsPart {
     /// Everything by key and model.
     pub ever: Rollup,
+    /// Calls and moves by class.
+    #[serde(default)]
+    pub counters: Counters,
     /// Open reservations.
     pub open: u64,
     /// What they hold, nano-dollars.

@@ -59,6 +59,14 @@ fn decide(state: &mut State, request: &ReserveRequest, now: Millis) -> Result<De
     if let Some(at) = state.revoked.get(&request.kid) {
         return Err(Refusal::Revoked { at: *at });
     }
+    for subject in Subject::both(&request.kid) {
+        if state.paused.contains(&subject) {
+            return Err(match subject {
+                Subject::Policy => Refusal::PolicyOff,
+                Subject::Key(_) => Refusal::Paused,
+            });
+        }
+    }
     if let Some(seq) = state.by_id.get(&request.id) {
         return Ok(Decision::Held(*seq));
     }

@@ -192,7 +192,9 @@ pub fn top_up_row(row: &mut RequestRow, charged: NanoUsd) {
 
 /// The usage row of an expired reservation, so that its cost is not without a row.
 pub fn expired_row(lease: &Lease, now: Millis) -> RequestRow {
+    let compound = lease.lines.iter().any(|line| line.line.stage != Stage::Request);
     let attempts = lease.lines.iter().map(|line| AttemptRow {
+        compound_id: compound.then(|| lease.ticket.id.clone()),
         role: match line.line.stage {
             Stage::Request => Role::Primary,
             Stage::Synthesizer => Role::Synthesizer,

@@ -40,6 +40,16 @@ impl Subject {
     }
 }
 
+impl Subject {
+    /// The subject that this row is named after; `None`: no such name was ever written.
+    pub fn named(name: &str) -> Option<Self> {
+        match name.strip_prefix("key:") {
+            Some(kid) => Some(Self::Key(kid.to_owned())),
+            None => (name == "policy").then_some(Self::Policy),
+        }
+    }
+}
+
 /// Name of its row: `policy` or `key:<kid>`.
 impl fmt::Display for Subject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -163,6 +173,7 @@ pub struct State {
     pub(super) changed: BTreeSet<Subject>,
     pub(super) rates: BTreeMap<Subject, RateCounter>,
     pub(super) revoked: BTreeMap<String, Millis>,
+    pub(super) paused: BTreeSet<Subject>,
     pub(super) expired: VecDeque<Expired>,
     pub(super) recent: VecDeque<String>,
     free_slots: BTreeSet<u32>,
@@ -250,6 +261,15 @@ impl State {
     /// Refuses a key from now on.
     pub fn revoke(&mut self, kid: &str, at: Millis) {
         self.revoked.entry(kid.to_owned()).or_insert(at);
+    }
+
+    /// Refuses a key, or the whole policy, until it is told otherwise. True when that changed anything.
+    pub fn pause(&mut self, subject: Subject, paused: bool) -> bool {
+        if paused {
+            self.paused.insert(subject)
+        } else {
+            self.paused.remove(&subject)
+        }
     }
 
     /// An open reservation by its number.

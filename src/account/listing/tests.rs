@@ -104,6 +104,16 @@ fn a_query_becomes_a_filter_or_a_named_error() {
 }
 
 #[test]
+fn what_has_no_group_of_its_own_is_refused_with_the_reason() {
+    let refused = RequestFilter::parse([("counts_for", "others")]).unwrap_err();
+    assert_eq!(
+        refused.to_string(),
+        "`counts_for` is `others`, what had no group of its own: its rows cannot be told from the rest; \
+         list the period without it"
+    );
+}
+
+#[test]
 fn filters_match_what_they_name() {
     let row = RequestRow {
         request_id: "req-17".to_owned(),

@@ -1,6 +1,6 @@
 use super::*;
-use crate::account::usage::Basis;
-use crate::catalog::{ModelId, PicoUsd, Price, ProviderId};
+use crate::account::usage::{Basis, Source};
+use crate::catalog::{ModelId, PicoUsd, PoolId, Price, ProviderId};
 use crate::route::PlannedCall;
 use crate::route::health::FailureClass;
 use crate::run::machine::CallId;
@@ -20,12 +20,13 @@ fn price() -> Price {
     }
 }
 
-fn attempt(model: &str, started: u64, action: AttemptAction) -> Attempt {
+pub(crate) fn attempt(model: &str, started: u64, action: AttemptAction) -> Attempt {
     Attempt {
         call: CallId(0),
         model: ModelId::parse(model).unwrap(),
         provider: ProviderId::parse(model.split('/').next().unwrap()).unwrap(),
         index: 0,
+        pool: PoolId::parse("team-pool").ok(),
         credential: Some("a".to_owned()),
         credential_id: None,
         started: START.plus(Millis(started)),
@@ -100,7 +101,9 @@ fn input<'a>(report: &'a Report, stages: &'a [StageReport<'a>]) -> RecordInput<'
             model: "clawrouter/smart",
             stream: true,
             session: None,
+            source: None,
         },
+        reservation_id: "req_reserved",
         route: Some("smart"),
         strategy: "route",
         estimated_input_tokens: ESTIMATE,
@@ -223,6 +226,7 @@ fn a_request_that_fell_back_has_a_row_for_every_call_and_the_sum() {
             report: &report,
         }],
     );
+    assert!(row.attempts.iter().all(|call| call.compound_id.is_none()));
     let calls: Vec<_> = row
         .attempts
         .iter()
@@ -310,6 +314,11 @@ fn a_fusion_is_one_row_whose_calls_carry_slot_and_size() {
             (Role::Synthesizer, 0, 1, 52)
         ]
     );
+    let named = |call: &AttemptRow| call.compound_id.as_deref() == Some("req_reserved");
+    assert!(
+        row.attempts.iter().all(named),
+        "the calls of a fusion name what they are parts of"
+    );
     assert_eq!(row.cost_usd, NanoUsd(63));
     let total: NanoUsd = trace
         .spans
@@ -393,4 +402,20 @@ fn amounts_keep_digits_that_a_float_would_lose() {
     assert!(text.contains(r#""expected_cost_usd":0.000000001"#), "{text}");
     let again: TraceBody = serde_json::from_str(&serde_json::to_string(&trace.body).unwrap()).unwrap();
     assert_eq!(again, trace.body, "as a Ledger stores and reads it");
+}
+
+#[test]
+fn a_test_says_what_it_was() {
+    let report = report(vec![attempt("openai/a", 0, AttemptAction::Answered)]);
+    for (source, told) in [
+        (None, None),
+        (Some(Source::TestPrompt), Some(r#""source":"test_prompt""#)),
+        (Some(Source::Verify), Some(r#""source":"verify""#)),
+    ] {
+        let mut input = input(&report, &[]);
+        input.requested.source = source;
+        let text = serde_json::to_string(&record(input).0).unwrap();
+        assert_eq!(text.contains("source"), told.is_some());
+        assert!(told.is_none_or(|told| text.contains(told)), "{text}");
+    }
 }

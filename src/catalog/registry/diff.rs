@@ -1,7 +1,8 @@
 //! What changed between two documents, as people read it: one line a leaf, secrets masked.
 
+use crate::wire::json::RawJson;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use std::collections::BTreeMap;
 
 /// Lines of one diff; a longer one ends with a line that says so.
 const MAX_LINES: usize = 200;
@@ -9,19 +10,19 @@ const MAX_LINES: usize = 200;
 /// Names of members whose values are never shown. Documents hold no secrets; this is the belt to that rule.
 const MASKED: [&str; 5] = ["value", "token", "password", "secret_sha256", "ciphertext"];
 
-/// One changed leaf.
+/// One changed leaf. Values are JSON text: an amount of money keeps its digits.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Difference {
     /// JSON pointer.
     pub path: String,
     /// Value before; null: absent.
-    pub before: Value,
+    pub before: RawJson,
     /// Value after; null: absent.
-    pub after: Value,
+    pub after: RawJson,
 }
 
 /// Leaves that differ, in the order of their paths.
-pub fn diff(before: &Value, after: &Value) -> Vec<Difference> {
+pub fn diff(before: &RawJson, after: &RawJson) -> Vec<Difference> {
     let mut lines = Vec::new();
     walk("", before, after, &mut lines);
     if lines.len() > MAX_LINES {
@@ -29,82 +30,110 @@ pub fn diff(before: &Value, after: &Value) -> Vec<Difference> {
         lines.truncate(MAX_LINES);
         lines.push(Difference {
             path: String::new(),
-            before: Value::Null,
-            after: format!("{more} more changes").into(),
+            before: RawJson::default(),
+            after: RawJson::of(&format!("{more} more changes")),
         });
     }
     lines
 }
 
-fn walk(path: &str, before: &Value, after: &Value, lines: &mut Vec<Difference>) {
+fn walk(path: &str, before: &RawJson, after: &RawJson, lines: &mut Vec<Difference>) {
     if before == after {
         return;
     }
-    match (before, after) {
-        (Value::Object(a), Value::Object(b)) => {
-            let mut names: Vec<&String> = a.keys().chain(b.keys()).collect();
-            names.sort_unstable();
-            names.dedup();
-            for name in names {
-                let path = format!("{path}/{}", name.replace('~', "~0").replace('/', "~1"));
-                walk(
-                    &path,
-                    a.get(name).unwrap_or(&Value::Null),
-                    b.get(name).unwrap_or(&Value::Null),
-                    lines,
-                );
-            }
+    if let (Some(a), Some(b)) = (before.members(), after.members()) {
+        let mut names: Vec<&String> = a.keys().chain(b.keys()).collect();
+        names.sort_unstable();
+        names.dedup();
+        let absent = RawJson::default();
+        for name in names {
+            let path = format!("{path}/{}", name.replace('~', "~0").replace('/', "~1"));
+            let of = |members: &BTreeMap<String, RawJson>| members.get(name).unwrap_or(&absent).clone();
+            walk(&path, &of(&a), &of(&b), lines);
         }
-        (Value::Array(a), Value::Array(b)) if a.len() == b.len() => {
-            for (index, (a, b)) in a.iter().zip(b).enumerate() {
-                walk(&format!("{path}/{index}"), a, b, lines);
-            }
-        }
-        _ => lines.push(line(path, before, after)),
+        return;
     }
-}
-
-fn line(path: &str, before: &Value, after: &Value) -> Difference {
-    Difference {
+    if let (Some(a), Some(b)) = (before.items(), after.items())
+        && a.len() == b.len()
+    {
+        for (index, (a, b)) in a.iter().zip(&b).enumerate() {
+            walk(&format!("{path}/{index}"), a, b, lines);
+        }
+        return;
+    }
+    lines.push(Difference {
         path: path.to_owned(),
         before: shown(path, before),
         after: shown(path, after),
-    }
+    });
 }
 
 /// The value without what is never shown, at whatever depth.
-fn shown(path: &str, value: &Value) -> Value {
+fn shown(path: &str, value: &RawJson) -> RawJson {
     // Header values should name secrets as `${NAME}`, but somebody will paste one.
     let masked = path.contains("/headers/") || path.rsplit('/').next().is_some_and(|name| MASKED.contains(&name));
-    match value {
-        Value::Null => Value::Null,
-        Value::Object(members) => {
-            let members = members.iter();
-            members
-                .map(|(name, member)| (name.clone(), shown(&format!("{path}/{name}"), member)))
-                .collect()
-        }
-        Value::Array(items) => items.iter().map(|item| shown(path, item)).collect(),
-        _ if masked => "changed".into(),
-        other => other.clone(),
+    if let Some(members) = value.members() {
+        let members = members.into_iter();
+        let members: BTreeMap<String, RawJson> = members
+            .map(|(name, member)| {
+                let member = shown(&format!("{path}/{name}"), &member);
+                (name, member)
+            })
+            .collect();
+        return RawJson::of(&members);
     }
+    if let Some(items) = value.items() {
+        let items: Vec<RawJson> = items.iter().map(|item| shown(path, item)).collect();
+        return RawJson::of(&items);
+    }
+    if masked && *value != RawJson::default() {
+        return RawJson::of("changed");
+    }
+    value.clone()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use serde_json::{Value, json};
+
+    #[test]
+    fn amounts_keep_their_digits() {
+        let check = |before: &str, after: &str, expected: &[(&str, &str, &str)]| {
+            let lines = diff(&RawJson::of_text(before), &RawJson::of_text(after));
+            let stored = serde_json::to_string(&lines).unwrap();
+            let lines: Vec<Difference> = serde_json::from_str(&stored).unwrap();
+            let lines: Vec<_> = lines
+                .iter()
+                .map(|line| (line.path.as_str(), line.before.text(), line.after.text()))
+                .collect();
+            assert_eq!(lines, expected);
+        };
+        check(
+            r#"{"budgets":[{"limit_usd":9007199254.740993001}]}"#,
+            r#"{"budgets":[{"limit_usd":9007199254.740993002}]}"#,
+            &[("/budgets/0/limit_usd", "9007199254.740993001", "9007199254.740993002")],
+        );
+        check(
+            r#"{"price":{"input":0.3}}"#,
+            r#"{"price":{"input":0.000001}}"#,
+            &[("/price/input", "0.3", "0.000001")],
+        );
+        check(r#"{"b":1,"a":0.000000001}"#, "{ \"a\" : 0.000000001 , \"b\" : 1 }", &[]);
+        check("null", r#"{"limit_usd":0.1}"#, &[("", "null", r#"{"limit_usd":0.1}"#)]);
+    }
 
     #[test]
     fn leaves_that_differ_are_listed_and_secrets_masked() {
         let check = |before: Value, after: Value, expected: &[(&str, Value, Value)]| {
-            let found: Vec<_> = diff(&before, &after)
+            let found = diff(&RawJson::of(&before), &RawJson::of(&after));
+            let found: Vec<_> = found
                 .into_iter()
-                .map(|line| (line.path, line.before, line.after))
+                .map(|line| (line.path, line.before.text().to_owned(), line.after.text().to_owned()))
                 .collect();
             let expected: Vec<_> = expected
                 .iter()
-                .map(|(path, a, b)| ((*path).to_owned(), a.clone(), b.clone()))
+                .map(|(path, a, b)| ((*path).to_owned(), a.to_string(), b.to_string()))
                 .collect();
             assert_eq!(found, expected);
         };
@@ -160,10 +189,11 @@ mod tests {
             .map(|n| (format!("k{n}"), json!(n)))
             .collect::<serde_json::Map<_, _>>()
             .into();
-        let lines = diff(&json!({}), &after);
+        let lines = diff(&RawJson::of(&json!({})), &RawJson::of(&after));
+        let last = lines.last().unwrap().after.string();
         assert_eq!(
-            (lines.len(), lines.last().unwrap().after.clone()),
-            (MAX_LINES + 1, json!("300 more changes"))
+            (lines.len(), last.as_deref()),
+            (MAX_LINES + 1, Some("300 more changes"))
         );
     }
 }

@@ -8,7 +8,6 @@ use crate::wire::Millis;
 use crate::wire::json::RawJson;
 use crate::wire::time::rfc3339;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 /// A saved draft.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -83,10 +82,9 @@ impl Registry {
             (None, None) => return Err(RegistryError::NotFound { name }),
             (None, Some(live)) => live.document.clone(),
         };
-        let tree = |json: &RawJson| serde_json::from_str(json.text()).unwrap_or_default();
         let changes = draft.map(|_| {
-            let before = live.as_ref().map_or(Value::Null, |live| tree(&live.document));
-            diff(&before, &tree(&shown))
+            let before = live.as_ref().map(|live| live.document.clone());
+            diff(&before.unwrap_or_default(), &shown)
         });
         Ok(DraftView {
             draft: shown,

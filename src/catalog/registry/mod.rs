@@ -20,8 +20,8 @@ pub use snapshot::{Sealed, Snapshot};
 use super::document::{Collection, Document, DocumentName};
 use super::{Catalog, DocumentError, bundled, document::CatalogDocument};
 use crate::wire::Millis;
+use crate::wire::json::RawJson;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// What a write demands of the document's present state.
@@ -94,6 +94,23 @@ pub struct Change {
     pub history: Vec<HistoryRow>,
     /// Audit rows to append, without their hashes.
     pub audit: Vec<AuditRow>,
+}
+
+impl Change {
+    /// Policies that were turned on or off, made or deleted: their Ledgers must know.
+    pub fn switched_policies(&self) -> impl Iterator<Item = &str> {
+        let policies = self
+            .history
+            .iter()
+            .filter(|row| row.name.collection == Collection::Policies);
+        // A line without a path stands for the whole document, or for lines that were left out.
+        let switched = |row: &&HistoryRow| {
+            row.diff
+                .iter()
+                .any(|line| matches!(line.path.as_str(), "" | "/enabled"))
+        };
+        policies.filter(switched).map(|row| row.name.id.as_str())
+    }
 }
 
 /// Deleted policies whose usage is still read, the latest ones.
@@ -411,8 +428,8 @@ fn implicit_settings(name: &DocumentName) -> Option<Document> {
         .then(|| Document::Settings(super::Settings::default()))
 }
 
-fn value_of(document: Option<&Document>) -> Value {
+fn value_of(document: Option<&Document>) -> RawJson {
     document
-        .and_then(|document| serde_json::from_str(&document.to_json()).ok())
-        .unwrap_or(Value::Null)
+        .map(|document| RawJson::of_text(&document.to_json()))
+        .unwrap_or_default()
 }

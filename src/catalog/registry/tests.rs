@@ -2,7 +2,7 @@ use super::draft::Draft;
 use super::list::PageQuery;
 use super::*;
 use crate::wire::ApiError;
-use serde_json::json;
+use serde_json::{Value, json};
 
 fn author() -> Author {
     Author {

@@ -2,13 +2,13 @@
 
 use super::{Admin, observe};
 use crate::access::Grant;
-use crate::catalog::{Model, ModelId};
+use crate::catalog::{Model, ModelId, PicoUsd};
 use crate::edge::reply::{self, Reply};
 use crate::edge::{clock, discovery, isolate, listing};
-use crate::route::{World, executable};
+use crate::route::{Refusal, World, executable};
 use crate::wire::CallKind;
 use crate::wire::time::rfc3339;
-use serde_json::{Value, json};
+use serde::Serialize;
 use std::collections::BTreeSet;
 
 /// Concrete models, dynamic ones included, then the virtual ones that are listed.
@@ -32,27 +32,74 @@ pub(super) async fn list(admin: &Admin<'_>) -> Reply {
         let found = found.map(|model| candidate(&model, true, &grant, world));
         let listed = crate::route::listing::models(&grant, world, &names);
         let virtual_models = listed.into_iter().filter(|entry| entry.id.starts_with("clawrouter/"));
-        let virtual_models = virtual_models.map(|entry| json!({"model": entry.id, "provider": "clawrouter", "executable": true, "reason": null,
-            "dynamic": false, "virtual": true, "capabilities": entry.capabilities, "context_window": entry.context_window, "price": null,
-            "family": null, "verified_at": null, "p50_ms": null}));
-        known.chain(found).chain(virtual_models).collect::<Vec<Value>>()
+        let virtual_models = virtual_models.map(|entry| Candidate {
+            model: entry.id,
+            provider: "clawrouter".to_owned(),
+            executable: true,
+            virtual_model: true,
+            capabilities: entry.capabilities,
+            context_window: entry.context_window,
+            ..Candidate::default()
+        });
+        known.chain(found).chain(virtual_models).collect::<Vec<_>>()
     });
-    reply::json(200, &json!({"items": items, "as_of": rfc3339(clock::now())}))
+    let as_of = rfc3339(clock::now());
+    reply::json(200, &Candidates { items, as_of })
 }
 
-fn candidate(model: &Model, dynamic: bool, grant: &Grant, world: &World<'_>) -> Value {
+/// Written from the types, like everything that holds money: a tree of JSON would read prices as floats.
+#[derive(Serialize)]
+struct Candidates {
+    items: Vec<Candidate>,
+    as_of: String,
+}
+
+#[derive(Default, Serialize)]
+struct Candidate {
+    model: String,
+    provider: String,
+    executable: bool,
+    reason: Option<Refusal>,
+    dynamic: bool,
+    #[serde(rename = "virtual")]
+    virtual_model: bool,
+    capabilities: Vec<String>,
+    context_window: Option<u64>,
+    price: Option<TokenPrice>,
+    family: Option<String>,
+    verified_at: Option<String>,
+    p50_ms: Option<u64>,
+}
+
+/// Dollars per million tokens.
+#[derive(Serialize)]
+struct TokenPrice {
+    input: PicoUsd,
+    output: PicoUsd,
+}
+
+fn candidate(model: &Model, dynamic: bool, grant: &Grant, world: &World<'_>) -> Candidate {
     let kind = if model.capabilities.iter().any(|capability| capability == "chat") {
         CallKind::Chat
     } else {
         CallKind::Embeddings
     };
     let reason = executable(kind, model, grant, world).err();
-    let price = model
-        .price
-        .as_ref()
-        .map(|price| json!({"input": price.input, "output": price.output}));
-    let verified_at = isolate::verified_at(&model.id).map(rfc3339);
-    json!({"model": model.id, "provider": model.provider, "executable": reason.is_none(), "reason": reason, "dynamic": dynamic, "virtual": false,
-        "capabilities": model.capabilities, "context_window": model.context_window, "price": price, "family": model.family,
-        "verified_at": verified_at, "p50_ms": null})
+    Candidate {
+        model: model.id.to_string(),
+        provider: model.provider.to_string(),
+        executable: reason.is_none(),
+        reason,
+        dynamic,
+        virtual_model: false,
+        capabilities: model.capabilities.clone(),
+        context_window: model.context_window,
+        price: model.price.as_ref().map(|price| TokenPrice {
+            input: price.input,
+            output: price.output,
+        }),
+        family: model.family.clone(),
+        verified_at: isolate::verified_at(&model.id).map(rfc3339),
+        p50_ms: None,
+    }
 }

@@ -3,7 +3,7 @@
 use super::Admin;
 use super::documents::{Rollback, condition, tagged};
 use crate::access::key::{KeyRecord, KeyWish, MINT_BYTES, mint as mint_key};
-use crate::access::key_document::{KeyDocument, KeyHistoryRow, MAX_LABEL, MAX_PRINCIPAL, bounded, moment};
+use crate::access::key_document::{KeyDocument, KeyHistoryRow, MAX_LABEL, MAX_PRINCIPAL, ahead, bounded, moment};
 use crate::access::roles::Act;
 use crate::account::ledger::message::BudgetState;
 use crate::account::ledger::query::{KeyState, MAX_KIDS};
@@ -217,6 +217,7 @@ fn remember(record: KeyRecord) {
 }
 
 async fn issue(admin: &Admin<'_>, wish: &KeyWish, replaces: Option<(String, Millis)>) -> Reply {
+    ahead(wish.expires, clock::now())?;
     let random = clock::random::<MINT_BYTES>().map_err(|_| ApiError::internal("There is no randomness."))?;
     let minted = mint_key(wish, &random, clock::now());
     let call = MintCall {

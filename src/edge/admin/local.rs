@@ -2,16 +2,17 @@
 
 use super::{Admin, observe};
 use crate::access::roles::Act;
+use crate::account::usage::Source;
 use crate::catalog::document::{Auth, Transport};
 use crate::catalog::endpoint::{Endpoint, Rules, check};
 use crate::catalog::{ProviderId, Secret};
 use crate::edge::incoming::Incoming;
 use crate::edge::reply::{self, Reply};
-use crate::edge::shell::{Shell, Watch};
-use crate::edge::{clock, completions, config, discovery, health, isolate, listing, upstream};
-use crate::route::{FailureClass, Hints, Shape};
+use crate::edge::shell::Shell;
+use crate::edge::{clock, completions, config, discovery, finishing, isolate, ledger, listing, upstream};
+use crate::route::{FailureClass, Hints, Shape, estimate};
 use crate::run::engine::{AnswerAs, Limits as RunLimits, Run};
-use crate::run::machine::{CallId, UpstreamRequest};
+use crate::run::machine::{CallId, Machine, UpstreamRequest};
 use crate::run::report::Report;
 use crate::wire::time::rfc3339;
 use crate::wire::{ApiError, Limits, Millis, chat};
@@ -35,65 +36,75 @@ const LISTING_PATIENCE: Millis = Millis(5_000);
 /// Bytes of an answer that a check reads.
 const MAX_BYTES: usize = 256 * 1024;
 
-/// `POST models/{id}/verify`: one real call with a few output tokens, charged to nobody's budget but visible to the provider.
+/// `POST models/{id}/verify`: one real call with a few output tokens. The admin policy of the settings pays it like any request: reserved,
+/// settled, with a row and a trace that say what it was.
 pub(super) async fn verify(admin: &Admin<'_>, model: &str) -> Reply {
     admin.may(Act::Operate)?;
-    let grant = observe::grant(admin, &admin.world.catalog.settings.admin_policy)?;
+    let mut grant = observe::grant(admin, &admin.world.catalog.settings.admin_policy)?;
+    Source::Verify.label().clone_into(&mut grant.key.label);
     let body = json!({"model": model, "max_tokens": VERIFY_TOKENS, "messages": [{"role": "user", "content": "Answer with the word ok."}]});
-    let call = chat::parse(Bytes::from(body.to_string()), &Limits::default())?;
+    let call = Arc::new(chat::parse(Bytes::from(body.to_string()), &Limits::default())?);
     let planned = listing::decide(admin.incoming, &admin.world, |world| {
         crate::route::plan(&call, world, &grant, &Hints::default())
     });
-    let (plan, _) = planned.map_err(|refused| completions::refusal(&refused, clock::now()))?;
-    let Shape::Chain(chain) = plan.shape else {
+    let (mut plan, explanation) = planned.map_err(|refused| completions::refusal(&refused, clock::now()))?;
+    if matches!(plan.shape, Shape::Fusion(_)) {
         return Err(ApiError::invalid_request(
             "Verify the models of a fusion one by one.",
             Some("model"),
         ));
+    }
+    let reservation = finishing::reservation_id();
+    let granted = if ledger::must_reserve(&grant, &plan) {
+        let tokens = estimate::estimate(&call.size).typical;
+        Some(ledger::reserve(&admin.incoming.env, &grant, &plan, &reservation, tokens).await?)
+    } else {
+        None
+    };
+    let asked = completions::Asked {
+        world: admin.world.clone(),
+        grant,
+        call: Arc::clone(&call),
+        session: None,
+    };
+    if let Some(granted) = &granted {
+        finishing::prune(admin.incoming, &asked, &mut plan, granted)?;
+    }
+    let Shape::Chain(chain) = plan.shape.clone() else {
+        return Err(ApiError::internal("A chain became a fusion."));
     };
     let started = clock::now();
-    let input = completions::run_input(
-        admin.incoming,
-        &admin.world,
-        Arc::new(call),
-        *chain,
-        AnswerAs::Text { max_chars: 1_000 },
-        RunLimits {
-            total: Some(PATIENCE),
-            ..RunLimits::default()
-        },
-    );
+    let limits = RunLimits {
+        total: Some(PATIENCE),
+        ..RunLimits::default()
+    };
+    let answer = AnswerAs::Text { max_chars: 1_000 };
+    let input = completions::run_input(admin.incoming, &admin.world, call, *chain, answer, limits);
     let run = isolate::with_health(|health| Run::start(input, started, health));
-    let report = finished(admin.incoming, Box::new(run)).await;
+    let books = finishing::Books::open(admin.incoming, asked, &plan, explanation, None, granted, reservation);
+    let report = finished(admin.incoming, Box::new(run), books.of_test(Source::Verify)).await;
     let now = clock::now();
     let last = report.attempts.last();
     let ok = report.served.is_some();
-    if let Some(served) = &report.served {
-        isolate::set_verified(served.model.clone(), now);
-        admin
-            .incoming
-            .after_response(health::exchange(admin.incoming.env.clone()));
-    }
     let class = last.and_then(|attempt| attempt.class).map(FailureClass::as_str);
     reply::json(
         200,
         &json!({"model": model, "ok": ok, "latency_ms": now.since(started).0, "status": last.and_then(|attempt| attempt.status),
-            "class": class, "message": class.map(|class| format!("The call failed: {class}.")), "verified_at": ok.then(|| rfc3339(now))}),
+            "class": class, "message": class.map(|class| format!("The call failed: {class}.")), "verified_at": ok.then(|| rfc3339(now)),
+            "request_id": admin.incoming.request_id}),
     )
 }
 
-/// Runs a machine to its end and takes its report.
-pub(super) async fn finished(incoming: &Incoming, machine: Box<dyn crate::run::machine::Machine>) -> Report {
+/// Runs a machine to its end, closes its books and takes its report.
+async fn finished(incoming: &Incoming, machine: Box<dyn Machine>, books: finishing::Books) -> Report {
     let report = Rc::new(RefCell::new(Report::default()));
     let kept = Rc::clone(&report);
-    let finalizer = Box::new(move |machine: &dyn crate::run::machine::Machine| {
+    let watch = books.watch();
+    let close = books.into_finalizer();
+    let finalizer = Box::new(move |machine: &dyn Machine| {
         kept.replace(machine.report().clone());
-        None
+        close(machine)
     });
-    let watch = Watch {
-        caller_gone: Some(incoming.caller_gone()),
-        ..Watch::default()
-    };
     let mut shell = Shell::start(incoming.env.clone(), machine, watch, finalizer);
     while shell.next().await.is_some() {}
     report.take()

@@ -16,15 +16,17 @@ use crate::edge::objects::client;
 use crate::edge::objects::registry::{KeyPage, KeyQuery};
 use crate::edge::objects::session::{Done, INDEX, ListSessions, RemoveSession, SessionRow};
 use crate::edge::reply::{self, Reply};
-use crate::edge::{clock, config, isolate, ledger, listing, service};
+use crate::edge::{clock, config, health, isolate, ledger, listing, service};
+use crate::route::health::gauges::Gauges;
 use crate::route::pin::Pin;
 use crate::route::{Hints, executable};
+use crate::wire::json::RawJson;
 use crate::wire::time::rfc3339;
 use crate::wire::{ApiError, CallKind, Limits, Millis, chat, url};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// Keys of one member whose requests are read.
@@ -178,10 +180,16 @@ pub(super) async fn metrics(admin: &Admin<'_>) -> Reply {
     let policies = admin.policies_ever().await?;
     let parts: Vec<MetricsPart> = ledger::ask_all(&admin.incoming.env, &policies, "/metrics", |_| ()).await?;
     let named: Vec<(String, MetricsPart)> = policies.into_iter().zip(parts).collect();
+    health::hear(admin.incoming).await;
+    let (world, now) = (&admin.world, clock::now());
+    let gauges = Gauges {
+        hub_lag: health::hub_lag(now),
+        ..isolate::with_health(|health| health.gauges(&world.catalog, &world.vault, now))
+    };
     reply::text_of(
         200,
         "text/plain; version=0.0.4; charset=utf-8",
-        &metrics::render(&named),
+        &metrics::render(&named, &gauges),
         &[],
     )
 }
@@ -257,7 +265,7 @@ pub(super) async fn reset(admin: &Admin<'_>, pool: &str) -> Reply {
     let row = AuditRow::of(&admin.author(None), "reset", &format!("pools/{pool}"), None, Vec::new());
     let (): () = admin.registry("/audit/append", &row).await?;
     let env = admin.incoming.env.clone();
-    admin.incoming.after_response(crate::edge::health::exchange(env));
+    admin.incoming.after_response(health::exchange(env));
     reply::json(200, &json!({"cleared": cleared}))
 }
 
@@ -349,14 +357,11 @@ pub(super) async fn end_session(admin: &Admin<'_>, id: &str) -> Reply {
 
 /// `POST route/explain`: the explanation as a key of a policy would get it; nothing is called, nothing recorded.
 pub(super) async fn explain(admin: &Admin<'_>) -> Reply {
-    let mut body: Value = admin.body().await?;
-    let mut taken = |name: &str| {
-        body.as_object_mut()
-            .and_then(|body| body.remove(name))
-            .and_then(|value| value.as_str().map(str::to_owned))
-    };
-    let grant = acting(admin, taken("policy")).await?;
-    let call = chat::parse(Bytes::from(body.to_string()), &Limits::default())?;
+    // Members as they were written: a tree would read the amounts of controls as floats.
+    let mut body: BTreeMap<String, RawJson> = admin.body().await?;
+    let policy = body.remove("policy").and_then(|policy| policy.string());
+    let grant = acting(admin, policy).await?;
+    let call = chat::parse(Bytes::from(RawJson::of(&body).text().to_owned()), &Limits::default())?;
     let planned = listing::decide(admin.incoming, &admin.world, |world| {
         crate::route::plan(&call, world, &grant, &Hints::default())
     });

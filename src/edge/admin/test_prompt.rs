@@ -2,6 +2,7 @@
 
 use super::{Admin, fusion, observe};
 use crate::access::roles::Act;
+use crate::account::usage::Source;
 use crate::catalog::FusionProfile;
 use crate::edge::reply::{self, Reply};
 use crate::edge::shell::Shell;
@@ -15,9 +16,6 @@ use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::json;
 use std::sync::Arc;
-
-/// The key under which requests of test prompts are listed.
-const LABEL: &str = "test prompt";
 
 /// Characters of a test prompt.
 const MAX_PROMPT: usize = 100_000;
@@ -43,7 +41,7 @@ pub(super) async fn serve(admin: &Admin<'_>, id: &str) -> Reply {
         .policy
         .unwrap_or_else(|| admin.world.catalog.settings.admin_policy.clone());
     let mut grant = observe::grant(admin, &policy)?;
-    LABEL.clone_into(&mut grant.key.label);
+    Source::TestPrompt.label().clone_into(&mut grant.key.label);
     let world = with_draft(admin, &draft);
     let planned = listing::decide(admin.incoming, &world, |world| {
         crate::route::plan(&call, world, &grant, &Hints::default())
@@ -93,7 +91,8 @@ pub(super) async fn serve(admin: &Admin<'_>, id: &str) -> Reply {
         None,
         granted,
         reservation,
-    );
+    )
+    .of_test(Source::TestPrompt);
     let watch = books.watch();
     let mut shell = Shell::start(
         admin.incoming.env.clone(),

@@ -10,12 +10,12 @@ use self::book::Book;
 use self::store::Store;
 use super::client::{ObjectError, answer, call, question};
 use crate::account::ledger::query::{
-    BudgetsAnswer, BudgetsRequest, FindRequest, KeyState, KeysAnswer, ListRequest, MAX_KIDS, MetricsPart,
+    BudgetsAnswer, BudgetsRequest, FindRequest, KeyState, KeysAnswer, ListRequest, MAX_KIDS, MetricsPart, PauseRequest,
     RevokeRequest, UsageRequest,
 };
 use crate::account::ledger::{
     self, BudgetRule, Granted, HeartbeatAnswer, HeartbeatRequest, KnownCost, Lease, Line, ProviderCap, Refusal,
-    ReserveAnswer, ReserveRequest, SettleAmountRequest, SettleAnswer, SettleRequest, Stage, Ticket, pace,
+    ReserveAnswer, ReserveRequest, SettleAmountRequest, SettleAnswer, SettleRequest, Stage, Subject, Ticket, pace,
 };
 use crate::account::rollup;
 use crate::catalog::NanoUsd;
@@ -69,6 +69,7 @@ impl DurableObject for Ledger {
             "/settle/amount" => answer(Ok(self.settle_amount(&serde_json::from_str(&body)?).await?)),
             "/heartbeat" => answer(Ok(self.heartbeat(&serde_json::from_str(&body)?).await?)),
             "/revoke" => answer(Ok(self.revoke(&serde_json::from_str(&body)?)?)),
+            "/pause" => answer(Ok(self.pause(serde_json::from_str(&body)?)?)),
             "/budgets" => {
                 let states = self.keys(&serde_json::from_str(&body)?)?;
                 let budgets: BudgetsAnswer = states.into_iter().map(|state| state.budgets).collect();
@@ -264,6 +265,18 @@ impl Ledger {
         })
     }
 
+    /// Most calls change nothing: those of keys that were never paused.
+    fn pause(&self, PauseRequest { kid, paused }: PauseRequest) -> Result<bool> {
+        let subject = kid.map_or(Subject::Policy, Subject::Key);
+        self.with_book(|book, store, _| {
+            let changed = book.state.pause(subject.clone(), paused);
+            if changed {
+                store.put_paused(&subject, paused)?;
+            }
+            Ok(changed)
+        })
+    }
+
     fn keys(&self, request: &BudgetsRequest) -> Result<KeysAnswer> {
         self.reading(|book, store, now| {
             let mut all = Vec::new();
@@ -280,7 +293,7 @@ impl Ledger {
 
     fn metrics(&self) -> Result<MetricsPart> {
         self.reading(|book, store, _| {
-            let ever = book.ever(store)?.clone();
+            let (ever, counters) = (book.ever(store)?.clone(), book.counters.clone());
             let (mut open, mut reserved) = (0, NanoUsd::ZERO);
             for lease in book.state.open_leases() {
                 open += 1;
@@ -289,6 +302,7 @@ impl Ledger {
             let revoked = book.state.revoked_keys() as u64;
             Ok(MetricsPart {
                 ever,
+                counters,
                 open,
                 reserved,
                 revoked,

@@ -8,6 +8,7 @@ pub mod cooldown;
 mod eviction;
 pub mod fact;
 pub mod gate;
+pub mod gauges;
 pub mod hub;
 mod memo;
 pub mod report;

@@ -71,7 +71,7 @@ pub struct Circumstances {
 pub struct Verdict {
     /// The class.
     pub class: FailureClass,
-    /// HTTP status, when there was one.
+    /// HTTP status that says what was wrong; `None`: there was none, or it said that all was well.
     pub status: Option<u16>,
     /// How long the upstream asks to wait, at least 250 ms.
     pub hint: Option<Millis>,
@@ -173,15 +173,12 @@ pub fn classify(symptom: &Symptom<'_>, circumstances: &Circumstances) -> Verdict
                 let verdict = from_facts(&facts, Some(tables::status_surrogate(&facts.codes)), &[], circumstances);
                 if !matches!(verdict.class, FailureClass::ServerError | FailureClass::Unknown) {
                     return Verdict {
-                        status: Some(200),
+                        status: None,
                         ..verdict
                     };
                 }
             }
-            Verdict {
-                status: Some(200),
-                ..plain(FailureClass::BadResponse)
-            }
+            plain(FailureClass::BadResponse)
         }
     }
 }

@@ -310,6 +310,7 @@ impl Run {
             model: candidate.target.model.id.clone(),
             provider: candidate.target.provider.id.clone(),
             index: candidate.target.index,
+            pool: candidate.target.pool.clone(),
             credential: credential.as_ref().map(|credential| credential.label.clone()),
             credential_id: credential.as_ref().map(|credential| credential.id.clone()),
             started: now,

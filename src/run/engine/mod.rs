@@ -88,6 +88,7 @@ impl Run {
             input.chain.retry.same_target = 0;
             input.chain.hedge.enabled = false;
         }
+        let primary = input.chain.primary().filter(|_| !input.pinned);
         let candidates = Candidate::all(&input.chain, &input.vault, health, now);
         let mut run = Self {
             random: SplitMix::new(input.seed),
@@ -104,6 +105,7 @@ impl Run {
             delivery: Delivery::new(&input),
             report: Report {
                 started: now,
+                primary: primary.map(|target| target.model.id.clone()),
                 skipped: input.chain.skipped.clone(),
                 ..Report::default()
             },

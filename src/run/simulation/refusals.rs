@@ -2,6 +2,7 @@
 
 use super::acts::{Act, Mishap, answer, error, mishap, ok, text};
 use super::world::{World, target};
+use crate::route::health::FailureClass;
 use crate::run::report::Outcome;
 use serde_json::json;
 
@@ -35,6 +36,30 @@ fn an_error_before_content_without_a_fallback_is_an_http_status() {
     let story = World::pf().act("p", [early.clone()]).act("f", [early]).request();
     assert_eq!(story.status(), 503);
     assert!(!story.body.contains("data:"), "no event was sent");
+}
+
+#[test]
+fn a_2xx_that_is_no_answer_keeps_its_status() {
+    for status in [200, 202, 204, 206] {
+        let act = Act::Error {
+            status,
+            headers: Vec::new(),
+            body: json!(null),
+        };
+        for stream in [true, false] {
+            let story = World::new(vec![target("p")])
+                .act("p", [act.clone()])
+                .streaming(stream)
+                .request();
+            let attempts = story.report.attempts.iter();
+            let told: Vec<_> = attempts
+                .map(|attempt| (attempt.status, attempt.class.map(FailureClass::as_str)))
+                .collect();
+            assert_eq!(told, [(Some(status), Some("bad_response")); 2]);
+            assert_eq!(story.status(), 502);
+            assert!(story.body.contains(&format!("\"status\":{status}")), "{}", story.body);
+        }
+    }
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+use std::collections::BTreeMap;
 
 /// One JSON value as its text.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -22,6 +23,20 @@ impl RawJson {
     /// Its text.
     pub fn text(&self) -> &str {
         self.0.get()
+    }
+
+    /// Members of an object, by name; `None`: it is none.
+    pub fn members(&self) -> Option<BTreeMap<String, Self>> {
+        self.text()
+            .starts_with('{')
+            .then(|| serde_json::from_str(self.text()).ok())?
+    }
+
+    /// Elements of a list; `None`: it is none.
+    pub fn items(&self) -> Option<Vec<Self>> {
+        self.text()
+            .starts_with('[')
+            .then(|| serde_json::from_str(self.text()).ok())?
     }
 
     /// The text of a JSON string.
@@ -57,6 +72,16 @@ mod tests {
                 (text, text)
             );
         }
+        let tree = RawJson::of_text(r#"{"a":[0.10, 1e-9]}"#);
+        let list = &tree.members().unwrap()["a"];
+        let texts: Vec<String> = list
+            .items()
+            .unwrap()
+            .iter()
+            .map(|item| item.text().to_owned())
+            .collect();
+        assert_eq!(texts, ["0.10", "1e-9"]);
+        assert!(list.members().is_none() && tree.items().is_none() && RawJson::default().items().is_none());
         assert_eq!(RawJson::of("x").string().as_deref(), Some("x"));
         assert_eq!((RawJson::of(&1).string(), RawJson::default().text()), (None, "null"));
     }

@@ -72,6 +72,7 @@ export const Attempt = v.object({
   role: Role,
   outcome: v.picklist(['ok', 'failed', 'cancelled']),
   class: maybe(v.string()),
+  compound_id: maybe(v.string()),
 })
 export type Attempt = v.InferOutput<typeof Attempt>
 
@@ -97,6 +98,7 @@ const row = {
   cached_tokens: maybe(v.number()),
   cost_usd: maybe(Usd),
   session: maybe(v.string()),
+  source: maybe(v.picklist(['test_prompt', 'verify'])),
 }
 export const RequestRow = v.object(row)
 export type RequestRow = v.InferOutput<typeof RequestRow>

@@ -213,6 +213,48 @@ fn a_revoked_key_is_refused_at_once() {
 }
 
 #[test]
+fn what_is_paused_is_refused_until_it_is_on_again() {
+    let (key, other) = (Subject::Key("k".to_owned()), Subject::Key("other".to_owned()));
+    let check = |paused: &[&Subject], expected: Option<(Refusal, u16, &str)>| {
+        let mut state = State::default();
+        for subject in paused {
+            assert!(state.pause((*subject).clone(), true));
+            assert!(!state.pause((*subject).clone(), true), "twice is once");
+        }
+        let ask = |state: &mut State| reserve(state, &request("a", "k", Vec::new(), Vec::new()), START).0;
+        match expected {
+            Some((refusal, status, code)) => {
+                assert_eq!(refusal.status_and_code(), (status, code));
+                assert_eq!(refused(ask(&mut state)), refusal);
+            }
+            None => drop(granted(ask(&mut state))),
+        }
+        for subject in paused {
+            assert!(state.pause((*subject).clone(), false));
+        }
+        granted(ask(&mut state));
+        state.revoke("k", START);
+        assert_eq!(
+            refused(ask(&mut state)),
+            Refusal::Revoked { at: START },
+            "no key comes back"
+        );
+    };
+    check(&[], None);
+    check(&[&other], None);
+    check(&[&key], Some((Refusal::Paused, 403, "key_revoked")));
+    check(&[&Subject::Policy], Some((Refusal::PolicyOff, 403, "policy_disabled")));
+    check(
+        &[&Subject::Policy, &key],
+        Some((Refusal::PolicyOff, 403, "policy_disabled")),
+    );
+    for subject in [Subject::Policy, key] {
+        assert_eq!(Subject::named(&subject.to_string()), Some(subject));
+    }
+    assert_eq!(Subject::named("what"), None);
+}
+
+#[test]
 fn the_last_use_of_a_key_outlives_a_restart() {
     let mut state = State::default();
     assert_eq!(state.last_used("k"), None);

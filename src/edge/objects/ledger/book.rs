@@ -1,8 +1,9 @@
 //! What a Ledger holds in memory between events: the core's state, the roll-ups of the hours that change, and settlements that wait
 //! to be stored together. Everything in it can be read again from the rows.
 
-use super::store::{Settlement, Store};
+use super::store::{Settlement, Store, StoredCheckpoint};
 use crate::account::calendar::DAY;
+use crate::account::counters::Counters;
 use crate::account::ledger::pace::Pace;
 use crate::account::ledger::{self, Posting, SettleAmountRequest, SettleAnswer, SettleOutcome, SettleRequest, Subject};
 use crate::account::rollup::{EVER, Rollup, hour_of};
@@ -29,6 +30,8 @@ pub(super) struct Book {
     pace: Pace,
     /// Number of the last posting that is stored.
     pub(super) stored_through: u64,
+    /// Since the Ledger began.
+    pub(super) counters: Counters,
     hours: BTreeMap<u64, Rollup>,
     changed_hours: BTreeSet<u64>,
     pending: Vec<Settlement>,
@@ -46,6 +49,7 @@ impl Book {
             days: stored.days,
             pace: Pace::default(),
             stored_through: 0,
+            counters: stored.counters,
             hours: BTreeMap::new(),
             changed_hours: BTreeSet::new(),
             pending: Vec::new(),
@@ -59,6 +63,9 @@ impl Book {
         }
         for (kid, at) in stored.revoked {
             book.state.revoke(&kid, at);
+        }
+        for subject in stored.paused {
+            book.state.pause(subject, true);
         }
         book.clock = stored
             .postings
@@ -182,7 +189,11 @@ impl Book {
             .filter_map(|hour| self.hours.get_key_value(hour))
             .map(|(hour, rollup)| (*hour, rollup))
             .collect();
-        store.put_checkpoint(&self.state.checkpoint(), &self.state.take_changed(), &changed)?;
+        let checkpoint = StoredCheckpoint {
+            checkpoint: self.state.checkpoint(),
+            counters: self.counters.clone(),
+        };
+        store.put_checkpoint(&checkpoint, &self.state.take_changed(), &changed)?;
         self.changed_hours.clear();
         self.chunks = 0;
         while self.hours.len() > KEEP_HOURS {
@@ -232,6 +243,7 @@ impl Book {
             self.hour(store, hour)?.add(row);
             self.changed_hours.insert(hour);
         }
+        self.counters.add(row);
         Ok(())
     }
 

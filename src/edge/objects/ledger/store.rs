@@ -2,6 +2,7 @@
 //! no index, no delete, a table per day that is dropped as a whole.
 
 use crate::account::calendar::DAY;
+use crate::account::counters::Counters;
 use crate::account::ledger::query::{FindRequest, Found};
 use crate::account::ledger::{Checkpoint, LeaseRow, Posting, Subject, SubjectSums};
 use crate::account::listing::{LedgerPage, MAX_SCANNED, PlacedRow, Position, RequestFilter};
@@ -58,13 +59,24 @@ pub(super) struct Settlement {
     pub(super) trace: Option<TraceBody>,
 }
 
+/// What is stored now and then in one row: a counter that had a row of its own would be one more write.
+#[derive(Default, Serialize, Deserialize)]
+pub(super) struct StoredCheckpoint {
+    #[serde(flatten)]
+    pub(super) checkpoint: Checkpoint,
+    #[serde(default)]
+    pub(super) counters: Counters,
+}
+
 /// What a restart reads.
 pub(super) struct Stored {
     pub(super) checkpoint: Checkpoint,
+    pub(super) counters: Counters,
     pub(super) leases: Vec<LeaseRow>,
     pub(super) postings: Vec<Posting>,
     pub(super) rows: Vec<RequestRow>,
     pub(super) revoked: Vec<(String, Millis)>,
+    pub(super) paused: Vec<Subject>,
     pub(super) days: BTreeSet<u64>,
 }
 
@@ -105,6 +117,7 @@ impl Store {
             "CREATE TABLE IF NOT EXISTS sums (subject TEXT PRIMARY KEY, body TEXT NOT NULL) WITHOUT ROWID",
             "CREATE TABLE IF NOT EXISTS hour (hour INTEGER PRIMARY KEY, body TEXT NOT NULL)",
             "CREATE TABLE IF NOT EXISTS revoked (kid TEXT PRIMARY KEY, at REAL NOT NULL) WITHOUT ROWID",
+            "CREATE TABLE IF NOT EXISTS paused (subject TEXT PRIMARY KEY) WITHOUT ROWID",
         ] {
             self.run(table, vec![])?;
         }
@@ -115,9 +128,9 @@ impl Store {
                 return Err(format!("this Ledger was written by another version ({version}) of the router").into());
             }
         }
-        let checkpoint: Checkpoint = self
+        let StoredCheckpoint { checkpoint, counters } = self
             .meta("checkpoint")?
-            .map_or_else(|| Ok(Checkpoint::default()), |text| serde_json::from_str(&text))?;
+            .map_or_else(|| Ok(StoredCheckpoint::default()), |text| serde_json::from_str(&text))?;
         let leases = self.bodies("SELECT body FROM lease", vec![])?;
         let days = self.days()?;
         let (mut postings, mut rows) = (Vec::new(), Vec::new());
@@ -140,12 +153,16 @@ impl Store {
             .into_iter()
             .map(|row| (row.body, Millis(whole(row.number))))
             .collect();
+        let paused: Vec<Body> = self.run("SELECT subject AS body FROM paused", vec![])?.to_array()?;
+        let paused = paused.iter().filter_map(|row| Subject::named(&row.body)).collect();
         Ok(Stored {
             checkpoint,
+            counters,
             leases,
             postings,
             rows,
             revoked,
+            paused,
             days,
         })
     }
@@ -207,7 +224,7 @@ impl Store {
 
     pub(super) fn put_checkpoint(
         &self,
-        checkpoint: &Checkpoint,
+        checkpoint: &StoredCheckpoint,
         sums: &[(Subject, SubjectSums)],
         hours: &[(u64, &Rollup)],
     ) -> Result<()> {
@@ -229,6 +246,15 @@ impl Store {
             vec![kid.into(), integer(at.0)],
         )
         .map(drop)
+    }
+
+    pub(super) fn put_paused(&self, subject: &Subject, paused: bool) -> Result<()> {
+        let query = if paused {
+            "INSERT OR REPLACE INTO paused (subject) VALUES (?)"
+        } else {
+            "DELETE FROM paused WHERE subject = ?"
+        };
+        self.run(query, vec![subject.to_string().into()]).map(drop)
     }
 
     pub(super) fn sums(&self, subject: &Subject) -> Result<SubjectSums> {

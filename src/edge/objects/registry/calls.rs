@@ -11,7 +11,7 @@ use crate::wire::json::RawJson;
 use crate::wire::time::rfc3339;
 use crate::wire::{ApiError, Millis};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::json;
 
 /// Entries of a history or audit page.
 const PAGE: u32 = 100;
@@ -203,8 +203,8 @@ impl Registry {
         let object = format!("pools/{}/credentials/{}", call.pool, call.label);
         let changed = Difference {
             path: "/value".to_owned(),
-            before: Value::Null,
-            after: "changed".into(),
+            before: RawJson::default(),
+            after: RawJson::of("changed"),
         };
         let info = match &call.ciphertext {
             Some(ciphertext) => {
@@ -350,9 +350,30 @@ fn next_of(rows: usize, limit: u32, last: Option<u64>) -> Option<String> {
         .map(|last| last.to_string())
 }
 
+/// Written from the types: a tree of JSON would read amounts in differences as floats.
+#[derive(Serialize)]
+struct AuditItem<'a> {
+    id: String,
+    at: String,
+    actor: &'a str,
+    action: &'a str,
+    object: &'a str,
+    result: &'a str,
+    revision: Option<u64>,
+    diff: &'a [Difference],
+    request_id: &'a str,
+}
+
 fn audit_item(id: u64, row: &AuditRow) -> RawJson {
-    RawJson::of(
-        &json!({"id": id.to_string(), "at": rfc3339(row.at), "actor": row.actor, "action": row.action, "object": row.object,
-        "result": row.result, "revision": row.revision, "diff": row.diff, "request_id": row.request_id}),
-    )
+    RawJson::of(&AuditItem {
+        id: id.to_string(),
+        at: rfc3339(row.at),
+        actor: &row.actor,
+        action: &row.action,
+        object: &row.object,
+        result: &row.result,
+        revision: row.revision,
+        diff: &row.diff,
+        request_id: &row.request_id,
+    })
 }

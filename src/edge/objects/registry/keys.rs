@@ -110,7 +110,7 @@ impl Registry {
                     KeyWrite::Rollback(revision) => (self.key_at(&call.kid, revision)?, "rollback"),
                 };
                 self.known_policy(document.policy.as_str())?;
-                let after = before.changed(&document)?;
+                let after = before.changed(&document, call.author.at)?;
                 self.change(Some(&before), &after, action, &call.author)
             }
             "/keys/history" => said(&self.key_history(&asked(body)?)?),

@@ -167,6 +167,9 @@ impl Registry {
         let store = self.store();
         store.write(change)?;
         self.owe(publication::SNAPSHOT)?;
+        for policy in change.switched_policies() {
+            self.owe(&format!("policy/{policy}"))?;
+        }
         for row in &change.audit {
             store.append_audit(row)?;
         }

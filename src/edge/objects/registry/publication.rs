@@ -5,16 +5,17 @@
 
 use super::Registry;
 use crate::access::key::KeyRecord;
-use crate::account::ledger::query::RevokeRequest;
+use crate::account::ledger::query::{PauseRequest, RevokeRequest};
 use crate::edge::objects::client;
 use crate::edge::{clock, config};
 use crate::wire::Millis;
 use futures::future::{Either, join_all, select};
-use serde::Deserialize;
+use serde::de::IgnoredAny;
+use serde::{Deserialize, Serialize};
 use std::time::Duration;
 use worker::Result;
 
-/// The debt that stands for the catalog's snapshot; every other one is `key/<kid>`, its name in KV.
+/// The debt that stands for the catalog's snapshot; every other one is `key/<kid>`, its name in KV, or `policy/<id>`.
 pub(super) const SNAPSHOT: &str = "snapshot";
 
 /// KV takes one write a second for a key.
@@ -120,6 +121,10 @@ impl Registry {
     }
 
     async fn pay(&self, debt: &Debt) -> Result<Paid> {
+        if let Some(policy) = debt.name.strip_prefix("policy/") {
+            self.tell_policy(policy).await?;
+            return Ok(Paid::Now);
+        }
         if debt.name != SNAPSHOT {
             return self.pay_key(&debt.name).await;
         }
@@ -130,7 +135,7 @@ impl Registry {
         Ok(Paid::Now)
     }
 
-    /// The Ledger first: what reserves is then refused at once, whatever KV does.
+    /// The Ledger first: what reserves is then refused at once, whatever KV does. KV even when the Ledger is away: both must have taken it.
     async fn pay_key(&self, name: &str) -> Result<Paid> {
         let kid = name.strip_prefix("key/").unwrap_or(name);
         let record: Option<KeyRecord> = self
@@ -139,23 +144,54 @@ impl Registry {
         let Some(record) = record else {
             return Ok(Paid::Now);
         };
-        if let Some(at) = record.revoked_at {
-            let told = RevokeRequest {
-                kid: record.kid.clone(),
-                at,
-            };
-            let ledger = client::call::<_, Millis>(&self.env, config::LEDGER, record.policy.as_str(), "/revoke", &told);
-            within(async {
-                ledger
-                    .await
-                    .map_err(|error| worker::Error::RustError(format!("{error:?}")))
-            })
-            .await?;
-        }
+        let told = self.tell_ledger(&record).await;
         let json = serde_json::to_string(&record)?;
         let put = self.env.kv(config::KV)?.put(name, json)?;
         within(async { Ok(put.execute().await?) }).await?;
+        told?;
         Ok(Paid::Now)
+    }
+
+    /// A key that was never changed is nothing that its Ledger must know of.
+    async fn tell_ledger(&self, record: &KeyRecord) -> Result<()> {
+        let (policy, kid) = (record.policy.as_str(), record.kid.clone());
+        if let Some(at) = record.revoked_at {
+            return self.ask_ledger(policy, "/revoke", &RevokeRequest { kid, at }).await;
+        }
+        if record.enabled && record.revision <= 1 {
+            return Ok(());
+        }
+        let told = PauseRequest {
+            kid: Some(kid),
+            paused: !record.enabled,
+        };
+        self.ask_ledger(policy, "/pause", &told).await
+    }
+
+    /// Whether its keys may reserve; a policy that is gone has none, and one of that name may come.
+    async fn tell_policy(&self, id: &str) -> Result<()> {
+        let enabled = self.with_documents(|documents| {
+            let mut policies = documents.documents().policies.into_iter();
+            policies
+                .find(|policy| policy.id.as_str() == id)
+                .is_none_or(|policy| policy.enabled)
+        });
+        let told = PauseRequest {
+            kid: None,
+            paused: !enabled,
+        };
+        self.ask_ledger(id, "/pause", &told).await
+    }
+
+    async fn ask_ledger(&self, policy: &str, path: &str, told: &impl Serialize) -> Result<()> {
+        let asked = client::call::<_, IgnoredAny>(&self.env, config::LEDGER, policy, path, told);
+        within(async {
+            asked
+                .await
+                .map(drop)
+                .map_err(|error| worker::Error::RustError(format!("{error:?}")))
+        })
+        .await
     }
 
     /// Snapshot first, pointer second: a reader of the pointer finds what it names.

@@ -3,7 +3,7 @@
 mod refused;
 
 use super::*;
-use crate::wire::call::{FusionOverrides, ProviderSort};
+use crate::wire::call::{FusionOverrides, MaxPrice, ProviderSort};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -212,7 +212,13 @@ fn controls_are_taken_apart() {
     );
     assert_eq!(
         (provider.sort, provider.max_price),
-        (Some(ProviderSort::Latency), Some((1.5, f64::INFINITY)))
+        (
+            Some(ProviderSort::Latency),
+            Some(MaxPrice {
+                input: Some(1_500_000),
+                output: None
+            })
+        )
     );
     assert_eq!(
         (provider.allow_fallbacks, provider.require_parameters, provider.zdr),
@@ -337,5 +343,27 @@ fn a_tool_loop_is_seen_by_its_last_messages() {
         let call = call(&json!({ "messages": messages }));
         assert_eq!(call.conversation.in_tool_loop(), in_loop, "{messages:?}");
         assert_eq!(call.continues_tool_loop, continues, "{messages:?}");
+    }
+}
+
+#[test]
+fn amounts_are_read_by_their_digits() {
+    for (written, nano) in [
+        ("0", 0),
+        ("0.3", 300_000_000),
+        ("\"0.3\"", 300_000_000),
+        ("1e-9", 1),
+        ("0.000000001", 1),
+        ("0.100000001", 100_000_001),
+        ("0.10000000000000000", 100_000_000),
+        ("123456.789012345", 123_456_789_012_345),
+        ("999999.999999999", 999_999_999_999_999),
+        ("1000000", 1_000_000_000_000_000),
+    ] {
+        let body = format!(
+            r#"{{"model":"m","messages":[{{"role":"user","content":"x"}}],"clawrouter":{{"max_cost_usd":{written}}}}}"#
+        );
+        let call = parse(Bytes::from(body), &Limits::default()).unwrap();
+        assert_eq!(call.controls.max_cost_nano_usd, Some(nano), "{written}");
     }
 }

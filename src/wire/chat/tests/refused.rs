@@ -189,8 +189,31 @@ fn wrong_requests_are_refused_by_field() {
     check(
         &with("provider", json!({"max_price": {"prompt": -1}})),
         Some("provider.max_price.prompt"),
-        "`provider.max_price.prompt` must be a price in dollars, 0 or more.",
+        "`provider.max_price.prompt` must be a price in dollars per million tokens, 0 or more.",
     );
+    check(
+        &with("provider", json!({"max_price": {"completion": "0.0000001"}})),
+        Some("provider.max_price.completion"),
+        "`provider.max_price.completion` must be a price in dollars per million tokens with at most 6 decimals.",
+    );
+    for (cost, told) in [
+        (json!(0.000_000_000_1), "an amount in dollars with at most 9 decimals"),
+        (
+            json!("0.30000000000000004"),
+            "an amount in dollars with at most 9 decimals",
+        ),
+        (json!(-0.5), "an amount in dollars, 0 or more"),
+        (json!(true), "an amount in dollars, 0 or more"),
+        (json!("a lot"), "an amount in dollars, 0 or more"),
+        (json!(1e300), "an amount in dollars; this one is too large"),
+        (json!(1_000_000.5), "an amount in dollars, from 0 to 1000000"),
+    ] {
+        check(
+            &with("clawrouter", json!({"max_cost_usd": cost})),
+            Some("clawrouter.max_cost_usd"),
+            &format!("`clawrouter.max_cost_usd` must be {told}."),
+        );
+    }
     check(
         &with("clawrouter", json!({"traces": true})),
         Some("clawrouter.traces"),

@@ -1,6 +1,6 @@
 //! Exact decimal numbers as text: integer units in, shortest decimal out, and back. No float is involved, so no cent is ever invented.
 //!
-//! Knows nothing of money; [`super::money`] says what a unit is.
+//! Knows nothing of money; `catalog::money` says what a unit is.
 
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, ser::Error as _};
@@ -94,7 +94,10 @@ pub fn format(units: u64, places: u32) -> String {
 }
 
 /// Reads a JSON number or a JSON string holding one, by its text.
-pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D, places: u32) -> Result<u64, D::Error> {
+///
+/// # Errors
+/// [`BadDecimal`] as the deserializer's own error.
+pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D, places: u32) -> Result<u64, D::Error> {
     // A raw value keeps the number's own digits; a float would have rounded them already.
     let raw = Box::<RawValue>::deserialize(deserializer)?;
     let text = raw.get();
@@ -109,7 +112,10 @@ pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D, places: u3
 }
 
 /// Writes a JSON number with exactly the digits of [`format`].
-pub(super) fn serialize<S: Serializer>(units: u64, places: u32, serializer: S) -> Result<S::Ok, S::Error> {
+///
+/// # Errors
+/// The serializer's own.
+pub fn serialize<S: Serializer>(units: u64, places: u32, serializer: S) -> Result<S::Ok, S::Error> {
     RawValue::from_string(format(units, places))
         .map_err(S::Error::custom)?
         .serialize(serializer)
