@@ -92,6 +92,39 @@ fn a_query_becomes_a_filter_or_a_named_error() {
             ..base()
         }),
     );
+    check(
+        "cost_over_usd",
+        "0.05",
+        Ok(RequestFilter {
+            cost_over: Some(NanoUsd(50_000_000)),
+            ..base()
+        }),
+    );
+    check(
+        "duration_over_ms",
+        "2000",
+        Ok(RequestFilter {
+            duration_over: Some(Millis(2000)),
+            ..base()
+        }),
+    );
+    check(
+        "strategy",
+        "fusion",
+        Ok(RequestFilter {
+            strategy: Some("fusion".to_owned()),
+            ..base()
+        }),
+    );
+    for wrong in ["-1", "cheap", "0.0000000001"] {
+        let problem = "`cost_over_usd` is an amount of dollars such as `0.05`, with at most nine decimals";
+        check("cost_over_usd", wrong, Err(problem));
+    }
+    check(
+        "duration_over_ms",
+        "2.5",
+        Err("`duration_over_ms` is a whole number of milliseconds"),
+    );
     for wrong in ["model", "model:", "key:k1"] {
         check(
             "counts_for",
@@ -116,6 +149,9 @@ fn filters_match_what_they_name() {
         status: 429,
         degraded: true,
         session: Some("s1".to_owned()),
+        strategy: "route".to_owned(),
+        duration_ms: 2000,
+        cost_usd: NanoUsd(50_000_000),
         attempts: vec![AttemptRow {
             target: "groq/llama".to_owned(),
             credential: Some("org1".to_owned()),
@@ -139,6 +175,9 @@ fn filters_match_what_they_name() {
         ("policy", "team"),
         ("key", "k1"),
         ("session", "s1"),
+        ("strategy", "route"),
+        ("cost_over_usd", "0.049999999"),
+        ("duration_over_ms", "1999"),
         ("q", "ci RUN"),
         ("counts_for", "model:openai/gpt"),
         ("counts_for", "model:groq/llama"),
@@ -159,6 +198,9 @@ fn filters_match_what_they_name() {
         ("policy", "other"),
         ("key", "k"),
         ("session", "s"),
+        ("strategy", "fusion"),
+        ("cost_over_usd", "0.05"),
+        ("duration_over_ms", "2000"),
         ("counts_for", "model:clawrouter/auto"),
         ("counts_for", "provider:clawrouter"),
         ("q", "nothing"),

@@ -13,6 +13,7 @@ use crate::route::{FailureClass, Hints, Shape};
 use crate::run::engine::{AnswerAs, Limits as RunLimits, Run};
 use crate::run::machine::{CallId, UpstreamRequest};
 use crate::run::report::Report;
+use crate::run::witness::{Said, Witness};
 use crate::wire::time::rfc3339;
 use crate::wire::{ApiError, Limits, Millis, chat};
 use bytes::Bytes;
@@ -64,7 +65,9 @@ pub(super) async fn verify(admin: &Admin<'_>, model: &str) -> Reply {
         },
     );
     let run = isolate::with_health(|health| Run::start(input, started, health));
+    let (run, said) = Witness::of(run);
     let report = finished(admin.incoming, Box::new(run)).await;
+    let Said { answer, error } = said.take();
     let now = clock::now();
     let last = report.attempts.last();
     let ok = report.served.is_some();
@@ -78,7 +81,8 @@ pub(super) async fn verify(admin: &Admin<'_>, model: &str) -> Reply {
     reply::json(
         200,
         &json!({"model": model, "ok": ok, "latency_ms": now.since(started).0, "status": last.and_then(|attempt| attempt.status),
-            "class": class, "message": class.map(|class| format!("The call failed: {class}.")), "verified_at": ok.then(|| rfc3339(now))}),
+            "class": class, "message": class.map(|class| format!("The call failed: {class}.")), "verified_at": ok.then(|| rfc3339(now)),
+            "answer": answer.filter(|_| ok), "upstream": error.filter(|_| !ok)}),
     )
 }
 
