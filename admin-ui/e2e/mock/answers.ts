@@ -232,6 +232,12 @@ function keys(call: Call): Reply {
 
 function requests(call: Call): Reply {
   const id = call.parts[1]
+  if (id === 'figures') {
+    if (call.scenario === 'uncounted') return failure(503, 'error-500')
+    const figures = fixture('request-figures')
+    if (call.scenario === 'empty') return ok({ ...figures, requests: 0, errors: 0, cost_usd: 0, bars: [] })
+    return ok(call.query.get('from') ? { ...figures, complete: true, requests: 41, errors: 2 } : figures)
+  }
   if (id) {
     const row = call.state.requests.find(item => item.request_id === id)
     if (!row) return id === 'req_01K9TESTPROMPT' ? ok(fixture('trace')) : notFound()
@@ -258,6 +264,11 @@ function requests(call: Call): Reply {
           : status === 'degraded'
             ? row.degraded
             : String(row.status).startsWith(status))) &&
+    (!word(call, 'strategy') || row.strategy === word(call, 'strategy')) &&
+    (!word(call, 'session') || row.session === call.query.get('session')) &&
+    (!word(call, 'key') || row.kid === call.query.get('key')) &&
+    row.cost_usd > Number(call.query.get('cost_over_usd') ?? -1) &&
+    row.duration_ms > Number(call.query.get('duration_over_ms') ?? -1) &&
     (!word(call, 'policy') || row.policy === word(call, 'policy')) &&
     (!word(call, 'model') ||
       row.requested_model.includes(word(call, 'model')) ||

@@ -9,7 +9,17 @@ import { Explanation } from './explain.ts'
 import { Draft, Readiness, TestEvent, Verified } from './fusion.ts'
 import { Audit, Setup, UsageReport } from './govern.ts'
 import { Keys, Minted, Revoked } from './keys.ts'
-import { Candidates, Cleared, Content, Discovered, Health, Requests, Sessions, Trace } from './operate.ts'
+import {
+  Candidates,
+  Cleared,
+  Content,
+  Discovered,
+  Health,
+  RequestFigures,
+  Requests,
+  Sessions,
+  Trace,
+} from './operate.ts'
 import { Me } from './session.ts'
 
 const folder = join(import.meta.dirname, '../../../../tests/fixtures/admin/')
@@ -74,6 +84,7 @@ const schemas: Record<string, v.GenericSchema> = {
   'pool-reset': Cleared,
   sessions: Sessions,
   requests: Requests,
+  'request-figures': RequestFigures,
   trace: Trace,
   'trace-failed': Trace,
   explanation: Explanation,

@@ -102,6 +102,20 @@ export const RequestRow = v.object(row)
 export type RequestRow = v.InferOutput<typeof RequestRow>
 export const Requests = page(RequestRow)
 
+/** Of every row that a filter finds. */
+export const RequestFigures = v.object({
+  requests: v.number(),
+  errors: v.number(),
+  ttft_p50_ms: maybe(v.number()),
+  ttft_p95_ms: maybe(v.number()),
+  cost_usd: Usd,
+  looked_at: v.number(),
+  complete: v.boolean(),
+  bar_ms: v.number(),
+  bars: v.array(v.object({ at: Time, requests: v.number(), errors: v.number() })),
+})
+export type RequestFigures = v.InferOutput<typeof RequestFigures>
+
 /** The Worker numbers spans; the page uses the number as text. */
 const SpanId = v.pipe(v.union([v.number(), v.string()]), v.transform(String))
 export const Span = v.object({
