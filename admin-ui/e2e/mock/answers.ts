@@ -145,6 +145,22 @@ function fusion(call: Call, id: string, action: string): Reply {
     }
     case 'readiness':
       return ok(fixture(call.scenario === 'none' || call.scenario === 'empty' ? 'readiness-none' : 'readiness'))
+    case 'reprice':
+      if (call.scenario === 'unpriced') return failure(503, 'error-500')
+      return ok(
+        call.scenario === 'none'
+          ? { ...fixture('fusion-repriced'), requests: 0, unpriced: [] }
+          : fixture('fusion-repriced'),
+      )
+    case 'preview': {
+      const key = state.keys.find(item => item.kid === call.body.key)
+      if (key?.revoked_at) return failure(403, 'error-403')
+      return ok(fixture('fusion-preview'))
+    }
+    case 'listing':
+      // The first question finds the location behind, the second up to date.
+      state.asked++
+      return ok({ ...fixture('fusion-listing'), ...(state.asked < 2 ? { current: false, edge_revision: 42 } : {}) })
     case 'enable':
     case 'disable': {
       const document =

@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest'
 import { Deleted, History, stored } from './common.ts'
 import { type Collection, Credential, Credentials, documents, Export, Imported, listOf } from './documents.ts'
 import { Explanation } from './explain.ts'
-import { Draft, Readiness, TestEvent, Verified } from './fusion.ts'
+import { Draft, Listing, Preview, Readiness, Repriced, TestEvent, Verified } from './fusion.ts'
 import { Audit, Setup, UsageReport } from './govern.ts'
 import { Keys, Minted, Revoked } from './keys.ts'
 import {
@@ -65,6 +65,9 @@ const schemas: Record<string, v.GenericSchema> = {
   'fusion-test': v.array(TestEvent),
   readiness: Readiness,
   'readiness-none': Readiness,
+  'fusion-repriced': Repriced,
+  'fusion-listing': Listing,
+  'fusion-preview': Preview,
   verified: Verified,
   'verified-failed': Verified,
   history: History,
