@@ -224,7 +224,7 @@ fn hidden(reason: &Refusal) -> bool {
     )
 }
 
-fn known_models(world: &World, dynamic: &[ModelId]) -> BTreeMap<ModelId, std::sync::Arc<Model>> {
+pub(super) fn known_models(world: &World, dynamic: &[ModelId]) -> BTreeMap<ModelId, std::sync::Arc<Model>> {
     let mut known = world.catalog.models.clone();
     for id in dynamic {
         if let Some(model) = world.catalog.model(id.as_str()) {

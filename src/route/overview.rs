@@ -2,7 +2,7 @@
 
 use super::executable::World;
 use super::health::verified::Verified;
-use super::listing::any_kind;
+use super::listing::{any_kind, known_models};
 use super::refusal::Refusal;
 use crate::access::{Grant, KeyIdentity};
 use crate::catalog::uses::{Use, uses};
@@ -20,7 +20,7 @@ pub struct Overview {
     pub policies: usize,
     /// Every provider by id.
     pub providers: Vec<ProviderOverview>,
-    /// Every model of the catalog by id.
+    /// Every model of the catalog by id, found ones and those that only a profile, route or policy names included.
     pub models: Vec<ModelOverview>,
     /// When this was true.
     pub as_of: String,
@@ -31,7 +31,7 @@ pub struct Overview {
 pub struct ProviderOverview {
     /// Provider id.
     pub provider: ProviderId,
-    /// Models of the catalog.
+    /// Models that are known.
     pub models: usize,
     /// Those with a price.
     pub priced: usize,
@@ -67,14 +67,20 @@ pub struct PolicyOverview {
     pub reason: Option<Refusal>,
 }
 
-/// The overview. `first_content`: what a target usually takes to its first content, where that is known.
-pub fn overview(verified: &Verified, first_content: impl Fn(&ModelId) -> Option<Millis>, world: &World) -> Overview {
+/// The overview. `dynamic`: names that providers' own listings gave; `first_content`: what a target usually takes to its first content,
+/// where that is known.
+pub fn overview(
+    verified: &Verified,
+    dynamic: &[ModelId],
+    first_content: impl Fn(&ModelId) -> Option<Millis>,
+    world: &World,
+) -> Overview {
     let grants: Vec<Grant> = policies(world).map(grant).collect();
     let mut places = uses(world.catalog);
+    let named: Vec<ModelId> = places.keys().chain(dynamic).cloned().collect();
+    let known = known_models(world, &named);
     let mut users: BTreeMap<&ProviderId, BTreeSet<usize>> = BTreeMap::new();
-    let models: Vec<ModelOverview> = world
-        .catalog
-        .models
+    let models: Vec<ModelOverview> = known
         .values()
         .map(|model| {
             let runs: Vec<usize> = (0..)
@@ -92,12 +98,7 @@ pub fn overview(verified: &Verified, first_content: impl Fn(&ModelId) -> Option<
         })
         .collect();
     let provider = |id: &ProviderId| {
-        let own: Vec<&Arc<Model>> = world
-            .catalog
-            .models
-            .values()
-            .filter(|model| model.provider == *id)
-            .collect();
+        let own: Vec<&Arc<Model>> = known.values().filter(|model| model.provider == *id).collect();
         let mut usual: Vec<Millis> = own.iter().filter_map(|model| first_content(&model.id)).collect();
         usual.sort_unstable();
         ProviderOverview {

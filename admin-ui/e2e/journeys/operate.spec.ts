@@ -10,10 +10,29 @@ test.describe('first run', () => {
     const checklist = page.getByRole('region', { name: 'Set up' })
     await expect(checklist.getByText('5 of 9, checked live')).toBeVisible()
     await checklist.getByRole('button', { name: /Verify openai/ }).click()
-    await expect(page.getByText('openai/gpt-4.1-mini answered in 812 ms.')).toBeVisible()
+    await expect(page.getByText('openai/gpt-4.1-mini answered in 812 ms: “ok”')).toBeVisible()
     await setScenario(page, '')
     await expect(checklist).toHaveCount(0, { timeout: 10_000 })
   })
+})
+
+test('models say who is shown them and what uses them; a verification says what the upstream wrote', async ({
+  page,
+}) => {
+  await page.goto('/admin/models')
+  await ready(page, 'Models and providers')
+  const openai = page.getByRole('table', { name: 'Providers' }).getByRole('row', { name: /^openai/ })
+  await expect(openai).toContainText('3 priced')
+  await expect(openai).toContainText('$134.10')
+  const row = page.getByRole('table', { name: 'Models' }).getByRole('row', { name: /claude-sonnet-4-6/ })
+  await expect(row.getByRole('link', { name: 'fusion default' })).toHaveAttribute('href', '/admin/fusion/default')
+  await row.getByText('3 of 5').click()
+  await expect(row.getByRole('link', { name: 'Allow anthropic in contractors' })).toBeVisible()
+  const failing = page.getByRole('table', { name: 'Models' }).getByRole('row', { name: /deepseek-v4-pro/ })
+  await failing.getByRole('button', { name: 'Verify (1 call)' }).click()
+  await expect(failing.getByRole('alert')).toContainText(
+    'No answer after 240 ms. 401 invalid_api_key: Incorrect API key provided. (upstream request req_up_9)',
+  )
 })
 
 test('a local endpoint is checked step by step and saved', async ({ page }) => {

@@ -80,10 +80,16 @@ function documents(call: Call, collection: string, id: string | undefined): Repl
     if (call.scenario === 'empty' && collection !== 'fusion-profiles') return ok(emptyPage)
     return ok(page([...store.values()].filter(item => item.document.id.toLowerCase().includes(word(call, 'q')))))
   }
+  if (collection === 'models' && id === 'overview') {
+    if (call.scenario === 'uncounted') return failure(503, 'error-500')
+    const all = fixture('models-overview')
+    return ok(call.scenario === 'empty' ? { ...all, providers: [], models: [] } : all)
+  }
+  if (collection === 'models' && action === 'policies') return ok({ ...fixture('model-policies'), model: id })
   const found = store.get(id)
   if (collection === 'fusion-profiles' && action) return fusion(call, id, action)
   if (collection === 'models' && action === 'verify')
-    return ok({ ...fixture(id.startsWith('groq') ? 'verified-failed' : 'verified'), model: id })
+    return ok({ ...fixture(/^(groq|deepseek)/.test(id) ? 'verified-failed' : 'verified'), model: id })
   if (collection === 'pools' && action === 'credentials') return credentials(call)
   if (collection === 'pools' && action === 'reset') return ok(fixture('pool-reset'))
   if (action === 'history') return ok(fixture('history'))
@@ -355,7 +361,7 @@ const routes: Record<string, (call: Call) => Reply> = {
   },
   usage: call => {
     const group = call.query.get('group') ?? 'policy'
-    const report = fixture(group === 'day' ? 'usage-day' : group === 'model' ? 'usage-model' : 'usage-policy')
+    const report = fixture(['day', 'model', 'provider'].includes(group) ? `usage-${group}` : 'usage-policy')
     if (call.scenario !== 'empty') return ok(report)
     return ok({
       ...report,

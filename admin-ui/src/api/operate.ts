@@ -11,6 +11,8 @@ import {
   Content,
   Discovered,
   Health,
+  ModelPolicies,
+  Overview,
   RequestFigures,
   type RequestRow,
   Requests,
@@ -70,6 +72,10 @@ export const deleteContent = (id: string) => send('DELETE', `requests/${segment(
 
 export const explainRoute = (request: Record<string, unknown>, signal?: AbortSignal) =>
   post(Explained, 'route/explain', request, signal)
+
+export const readOverview = (signal?: AbortSignal) => get(Overview, 'models/overview', signal)
+export const readModelPolicies = (model: string, signal?: AbortSignal) =>
+  get(ModelPolicies, `models/${segment(model)}/policies`, signal)
 
 /** Models as a policy may execute them now; the default policy when none is named. */
 export const listCandidates = (policy: string | null, signal?: AbortSignal) =>

@@ -3,7 +3,7 @@
 import * as v from 'valibot'
 import { describe, expect, it } from 'vitest'
 import type { FusionProfile, Policy } from '../api/schema/documents.ts'
-import { TestEvent } from '../api/schema/fusion.ts'
+import { TestEvent, Verified } from '../api/schema/fusion.ts'
 import { type Key, Keys } from '../api/schema/keys.ts'
 import { Candidates, Health, type ModelCandidate } from '../api/schema/operate.ts'
 import { fixture } from '../test-fixture.ts'
@@ -12,11 +12,11 @@ import { fold, noRun } from './fusion/test-run.ts'
 import { effectiveBudget, keyState } from './keys/index.tsx'
 import { baseUrl, discoverRequest, type Endpoint, missing, poolDocument, providerDocument } from './models/endpoint.ts'
 import { modelRows } from './models/models.tsx'
-import { providerState } from './models/providers.tsx'
 import { attention } from './overview/attention.tsx'
 import { allows, effect, matchesPattern, parseList, stage } from './policies/patterns.ts'
 import { looksWrong } from './pools/credentials.tsx'
 import { servesNow } from './pools/routes.tsx'
+import { failureText } from './shared/fix.tsx'
 import { memberPolicies } from './shared/policies.ts'
 import { budgetRows } from './usage/budgets.tsx'
 
@@ -192,17 +192,11 @@ describe('models', () => {
   })
 })
 
-describe('providers', () => {
-  it('are read from their pools when the Worker does not list them', () => {
-    const health = { ...fixture(Health, 'health'), providers: null }
-    expect(providerState({ id: 'openai', pool: 'openai' }, health)?.connected).toBe(true)
-    expect(providerState({ id: 'groq', pool: 'groq' }, health)).toMatchObject({
-      connected: false,
-      reason: { fix: { kind: 'pool', id: 'groq' } },
-    })
-    expect(providerState({ id: 'demo', auth: { scheme: 'none' } }, health)?.connected).toBe(true)
-    expect(providerState({ id: 'unheard' }, fixture(Health, 'health'))).toBeUndefined()
-  })
+describe('a verification', () => {
+  it.each([
+    ['verified-failed', '401 invalid_api_key: Incorrect API key provided. (upstream request req_up_9)'],
+    ['verified', 'no reason given'],
+  ])('%s says why it failed', (name, text) => expect(failureText(fixture(Verified, name))).toBe(text))
 })
 
 describe('policies', () => {

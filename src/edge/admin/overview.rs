@@ -19,6 +19,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub(super) async fn models(admin: &Admin<'_>) -> Reply {
     admin.may(Act::Read)?;
     health::hear(admin.incoming).await;
+    let dynamic = discovery::models(admin.incoming, &admin.world).await;
     let verified = isolate::with_verified(|verified| verified.clone());
     let report = isolate::with_health(|health| health.report(&admin.world.catalog, &admin.world.vault, clock::now()));
     let usual: BTreeMap<String, _> = report
@@ -27,7 +28,7 @@ pub(super) async fn models(admin: &Admin<'_>) -> Reply {
         .filter_map(|target| Some((target.target, target.ttft_p50_ms?)))
         .collect();
     let answer = listing::decide(admin.incoming, &admin.world, |world| {
-        overview::overview(&verified, |model| usual.get(model.as_str()).copied(), world)
+        overview::overview(&verified, &dynamic, |model| usual.get(model.as_str()).copied(), world)
     });
     reply::json(200, &answer)
 }

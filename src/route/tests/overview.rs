@@ -104,7 +104,7 @@ fn models_and_providers_are_counted_over_the_policies_that_are_on() {
         "p/b" => Some(Millis(300)),
         _ => None,
     };
-    let found = overview(&verified, usual, &world.world());
+    let found = overview(&verified, &[], usual, &world.world());
     assert_eq!(found.policies, 2);
     let models: Vec<(&str, usize, bool, usize)> = found
         .models

@@ -95,6 +95,10 @@ export const Verified = v.object({
   class: maybe(v.string()),
   message: maybe(v.string()),
   verified_at: maybe(Time),
+  answer: maybe(v.string()),
+  upstream: maybe(
+    v.object({ status: v.number(), code: v.string(), message: v.string(), request_id: maybe(v.string()) }),
+  ),
 })
 export type Verified = v.InferOutput<typeof Verified>
 

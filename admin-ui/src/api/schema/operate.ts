@@ -157,6 +157,32 @@ export type ContentSide = v.InferOutput<typeof Side>
 export const Content = v.object({ request_id: v.string(), expires_at: maybe(Time), request: Side, response: Side })
 export type Content = v.InferOutput<typeof Content>
 
+/** Providers and models over all policies. */
+export const Overview = v.object({
+  policies: v.number(),
+  providers: v.array(
+    v.object({
+      provider: v.string(),
+      models: v.number(),
+      priced: v.number(),
+      policies: v.number(),
+      verified_at: maybe(Time),
+      p50_ms: maybe(v.number()),
+    }),
+  ),
+  models: v.array(
+    v.object({
+      model: v.string(),
+      listed: v.number(),
+      used_in: v.array(v.object({ kind: v.string(), id: v.string(), as: v.string() })),
+    }),
+  ),
+})
+export type Overview = v.InferOutput<typeof Overview>
+export const ModelPolicies = v.object({
+  policies: v.array(v.object({ policy: v.string(), listed: v.boolean(), reason: maybe(Reason) })),
+})
+
 /** A model as one policy may execute it now. */
 export const ModelCandidate = v.object({
   model: v.string(),
