@@ -86,6 +86,12 @@ function documents(call: Call, collection: string, id: string | undefined): Repl
     return ok(call.scenario === 'empty' ? { ...all, providers: [], models: [] } : all)
   }
   if (collection === 'models' && action === 'policies') return ok({ ...fixture('model-policies'), model: id })
+  if (collection === 'policies' && action === 'effect') {
+    if (call.scenario === 'uncounted') return failure(503, 'error-500')
+    const effect = fixture('policy-effect')
+    // What only allows more refuses nothing.
+    return ok(call.body.document.deny?.models?.length ? effect : { ...effect, refused: 0, models: [] })
+  }
   const found = store.get(id)
   if (collection === 'fusion-profiles' && action) return fusion(call, id, action)
   if (collection === 'models' && action === 'verify')
@@ -212,6 +218,8 @@ function credentials(call: Call): Reply {
 
 function keys(call: Call): Reply {
   const [, kid, action] = call.parts
+  if (action === 'history') return ok(fixture('key-history'))
+  if (action === 'rollback') return call.scenario === 'stale' ? failure(503, 'error-500') : ok(fixture('key-restored'))
   if (call.method === 'GET') {
     if (call.scenario === 'empty') return ok(emptyPage)
     const q = word(call, 'q')

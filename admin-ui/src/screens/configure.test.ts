@@ -4,6 +4,7 @@ import * as v from 'valibot'
 import { describe, expect, it } from 'vitest'
 import type { FusionProfile, Policy } from '../api/schema/documents.ts'
 import { TestEvent, Verified } from '../api/schema/fusion.ts'
+import { PolicyEffect } from '../api/schema/govern.ts'
 import { type Key, Keys } from '../api/schema/keys.ts'
 import { Candidates, Health, type ModelCandidate } from '../api/schema/operate.ts'
 import { fixture } from '../test-fixture.ts'
@@ -14,6 +15,7 @@ import { baseUrl, discoverRequest, type Endpoint, missing, poolDocument, provide
 import { modelRows } from './models/models.tsx'
 import { attention } from './overview/attention.tsx'
 import { allows, effect, matchesPattern, parseList, stage } from './policies/patterns.ts'
+import { refusedText } from './policies/refused.tsx'
 import { looksWrong } from './pools/credentials.tsx'
 import { servesNow } from './pools/routes.tsx'
 import { failureText } from './shared/fix.tsx'
@@ -197,6 +199,22 @@ describe('a verification', () => {
     ['verified-failed', '401 invalid_api_key: Incorrect API key provided. (upstream request req_up_9)'],
     ['verified', 'no reason given'],
   ])('%s says why it failed', (name, text) => expect(failureText(fixture(Verified, name))).toBe(text))
+})
+
+describe('the last days under a changed policy', () => {
+  const told = fixture(PolicyEffect, 'policy-effect')
+  it.each([
+    [
+      {},
+      'Of 1,204 requests in the last 7 days 37 would have been refused: openai/gpt-5.4 (30) and clawrouter/fusion (7).',
+    ],
+    [{ refused: 0, models: [] }, 'None of 1,204 requests in the last 7 days would have been refused.'],
+    [{ requests: 0 }, 'No request in the last 7 days.'],
+    [
+      { refused: 0, complete: false, looked_at: 10_000 },
+      'None of 1,204 requests in the newest 10,000 rows of the last 7 days would have been refused.',
+    ],
+  ])('%j', (change, text) => expect(refusedText({ ...told, ...change })).toBe(text))
 })
 
 describe('policies', () => {

@@ -7,8 +7,8 @@ import { Deleted, History, stored } from './common.ts'
 import { type Collection, Credential, Credentials, documents, Export, Imported, listOf } from './documents.ts'
 import { Explanation } from './explain.ts'
 import { Draft, Listing, Preview, Readiness, Repriced, TestEvent, Verified } from './fusion.ts'
-import { Audit, Setup, UsageReport } from './govern.ts'
-import { Keys, Minted, Revoked } from './keys.ts'
+import { Audit, PolicyEffect, Setup, UsageReport } from './govern.ts'
+import { KeyRevision, Keys, Minted, Revoked } from './keys.ts'
 import {
   Candidates,
   Cleared,
@@ -77,10 +77,13 @@ const schemas: Record<string, v.GenericSchema> = {
   history: History,
   policies: listOf('policies'),
   policy: one('policies'),
+  'policy-effect': PolicyEffect,
   'policy-saved': one('policies'),
   settings: one('settings'),
   deleted: Deleted,
   keys: Keys,
+  'key-history': History,
+  'key-restored': KeyRevision,
   'key-minted': Minted,
   'key-rotated': Minted,
   'key-revoked': Revoked,
