@@ -1,5 +1,6 @@
 // Questions about many rows, and about how things stand across policies and keys: figures, re-pricing, effect, overview, preview, listing.
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { after, before, beforeEach, describe, test } from "node:test";
 import { startUpstream } from "../upstream/index.mjs";
 import { catalogOf, chat, modelOf, providerAt } from "./documents.mjs";
@@ -32,6 +33,22 @@ after(async () => {
 });
 beforeEach(() => upstream.reset());
 
+/** The Worker's answer has the members of the golden file that the page and its mock are tried with. */
+function golden(answer, name) {
+  const file = JSON.parse(readFileSync(new URL(`../fixtures/admin/${name}.json`, import.meta.url), "utf8"));
+  const members = (value) => {
+    if (Array.isArray(value)) return value.length > 0 ? [members(value[0])] : [];
+    return value && typeof value === "object" ? Object.fromEntries(Object.keys(value).sort().map((key) => [key, members(value[key])])) : null;
+  };
+  const compare = (one, other, path) => {
+    if (one === null || other === null) return;
+    if (Array.isArray(one)) return one.length && other.length ? compare(one[0], other[0], `${path}/0`) : undefined;
+    assert.deepEqual(Object.keys(one), Object.keys(other), `${name}.json${path}`);
+    for (const key of Object.keys(one)) compare(one[key], other[key], `${path}/${key}`);
+  };
+  compare(members(answer), members(file), "");
+}
+
 const get = async (where) => {
   const answer = await router.admin("GET", where);
   assert.equal(answer.status, 200, answer.text);
@@ -54,6 +71,7 @@ describe("figures of a filter", () => {
     assert.ok(figures.ttft_p50_ms > 0 && figures.ttft_p50_ms <= figures.ttft_p95_ms, JSON.stringify(figures));
     assert.equal(figures.bars.reduce((sum, bar) => sum + bar.requests, 0), 8);
     assert.equal(figures.bars.reduce((sum, bar) => sum + bar.errors, 0), 1);
+    golden(figures, "request-figures");
     const usage = await get("usage?group=policy");
     assert.equal(figures.cost_usd, usage.groups.find((group) => group.id === "team").cost_usd);
   });
@@ -82,6 +100,7 @@ describe("a draft", () => {
     assert.equal(same.after_usd, same.before_usd);
     const dearer = await post("fusion-profiles/default/reprice", { draft: { ...profile, advisers: [{ model: "p/wise" }, { model: "q/dark" }], judge: { model: "q/two", enabled: true } } });
     assert.ok(dearer.after_usd !== same.after_usd);
+    golden(dearer, "fusion-repriced");
     assert.deepEqual(dearer.unpriced.map((call) => [call.slot, call.why, call.requests]), [["A2", "no_price", 2], ["J", "no_tokens", 2]]);
   });
 
@@ -90,6 +109,7 @@ describe("a draft", () => {
     await router.admin("PUT", "fusion-profiles/review", off, { "if-none-match": "*" });
     const shown = await post("fusion-profiles/review/preview", { key: keys.team.kid });
     assert.deepEqual(shown.models.filter((row) => row.is_new).map((row) => row.id), ["clawrouter/fusion:review"]);
+    golden(shown, "fusion-preview");
     const own = (await router.call("/v1/models", undefined, { key: keys.team.key })).json.data.map((row) => row.id);
     assert.deepEqual(shown.models.filter((row) => !row.is_new).map((row) => row.id), own);
     const hidden = await post("fusion-profiles/review/preview", { key: keys.narrow.kid });
@@ -107,6 +127,7 @@ describe("a draft", () => {
     const { live } = await get("fusion-profiles/default/draft");
     await post("fusion-profiles/default/enable", { base_revision: live.revision });
     const listing = await get("fusion-profiles/default/listing");
+    golden(listing, "fusion-listing");
     assert.deepEqual([listing.model, listing.current], [FUSION, listing.edge_revision >= listing.revision]);
     if (listing.current) assert.ok(listing.policies.includes("team") && !listing.policies.includes("narrow"), JSON.stringify(listing));
   });
@@ -115,6 +136,7 @@ describe("a draft", () => {
 test("a staged policy says what it would have refused", async () => {
   const effect = await post("policies/team/effect", { document: { id: "team", deny: { providers: ["p"] } } });
   assert.deepEqual(effect.models.map((row) => [row.model, row.requests, row.reason.code]), [["p/one", 7, "provider_not_allowed"], [FUSION, 2, "provider_not_allowed"]]);
+  golden({ ...effect, models: [] }, "policy-effect");
   assert.deepEqual([effect.requests, effect.refused, effect.complete], [9, 9, true]);
   assert.equal((await post("policies/team/effect", { document: { id: "team" } })).refused, 0);
   const wrong = await router.admin("POST", "policies/team/effect", { document: { id: "team", colour: "red" } });
@@ -124,12 +146,15 @@ test("a staged policy says what it would have refused", async () => {
 describe("models across policies", () => {
   test("are counted, and say why not", async () => {
     const overview = await get("models/overview");
+    golden(overview, "models-overview");
     const one = overview.models.find((row) => row.model === "p/one");
     assert.ok(one.listed < overview.policies && one.verified_at, JSON.stringify(one));
     assert.deepEqual(one.used_in.map((place) => `${place.kind} ${place.id} ${place.as}`), ["fusion default adviser", "fusion review adviser", "route both target"]);
     const q = overview.providers.find((row) => row.provider === "q");
     assert.deepEqual([q.models, q.priced], [2, 1]);
-    const { policies } = await get("models/p%2Fone/policies");
+    const reach = await get("models/p%2Fone/policies");
+    golden(reach, "model-policies");
+    const { policies } = reach;
     assert.equal(policies.find((row) => row.policy === "narrow").reason.code, "provider_not_allowed");
     assert.equal(policies.find((row) => row.policy === "team").listed, true);
     assert.equal((await router.admin("GET", "models/p%2Fnone/policies")).status, 404);
@@ -137,10 +162,12 @@ describe("models across policies", () => {
 
   test("a verification tells the answer, or the upstream's error as it wrote it", async () => {
     const fine = await post("models/p%2Fone/verify");
+    golden(fine, "verified");
     assert.equal(fine.ok, true);
     assert.ok(fine.answer.length > 0 && fine.latency_ms >= 0 && fine.upstream === null, JSON.stringify(fine));
     upstream.script({ do: "error", status: 404, headers: { "x-request-id": "up-77" }, body: { error: { message: "The model `two` does not exist.", type: "invalid_request_error", code: "model_not_found" } } });
     const gone = await post("models/q%2Ftwo/verify");
+    golden(gone, "verified-failed");
     assert.equal(gone.ok, false);
     assert.deepEqual(gone.upstream, { status: 404, code: "model_not_found", message: "The model `two` does not exist.", request_id: "up-77" });
   });

@@ -94,7 +94,7 @@ function Policies({ model }: { model: string }): JSX.Element {
 function Listed({ model, listed, of }: { model: string; listed: number; of: number }): JSX.Element {
   const [open, setOpen] = useState(false)
   return (
-    <details class="small" onToggle={event => setOpen(event.currentTarget.open)}>
+    <details class="small stack-4" onToggle={event => setOpen(event.currentTarget.open)}>
       <summary>
         {listed} of {of}
       </summary>
