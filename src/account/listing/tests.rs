@@ -2,20 +2,22 @@ use super::*;
 use crate::account::usage::AttemptRow;
 use proptest::prelude::*;
 
+/// What one parameter becomes; the limit of `expected` is the usual one where it names none.
+fn check(name: &str, value: &str, expected: Result<RequestFilter, &str>) {
+    let got = RequestFilter::parse([(name, value)]);
+    let base = |filter: RequestFilter| RequestFilter {
+        limit: if filter.limit == 0 { DEFAULT_LIMIT } else { filter.limit },
+        ..filter
+    };
+    assert_eq!(
+        got.map_err(|error| error.to_string()),
+        expected.map(base).map_err(str::to_owned),
+        "{name}={value}"
+    );
+}
+
 #[test]
 fn a_query_becomes_a_filter_or_a_named_error() {
-    let check = |name: &str, value: &str, expected: Result<RequestFilter, &str>| {
-        let got = RequestFilter::parse([(name, value)]);
-        let base = |filter: RequestFilter| RequestFilter {
-            limit: if filter.limit == 0 { DEFAULT_LIMIT } else { filter.limit },
-            ..filter
-        };
-        assert_eq!(
-            got.map_err(|error| error.to_string()),
-            expected.map(base).map_err(str::to_owned),
-            "{name}={value}"
-        );
-    };
     let base = RequestFilter::default;
     check("limit", "200", Ok(RequestFilter { limit: 200, ..base() }));
     check("limit", "201", Err("`limit` is a number from 1 to 200"));
@@ -92,6 +94,20 @@ fn a_query_becomes_a_filter_or_a_named_error() {
             ..base()
         }),
     );
+    for wrong in ["model", "model:", "key:k1"] {
+        check(
+            "counts_for",
+            wrong,
+            Err("`counts_for` is `model:` and a model, or `provider:` and a provider"),
+        );
+    }
+    check("colour", "red", Err("`colour` is no parameter of this list"));
+    check("q", &"x".repeat(1000), Err("`q` is longer than 256 bytes"));
+}
+
+#[test]
+fn amounts_durations_and_strategies_are_read_exactly() {
+    let base = RequestFilter::default;
     check(
         "cost_over_usd",
         "0.05",
@@ -125,15 +141,6 @@ fn a_query_becomes_a_filter_or_a_named_error() {
         "2.5",
         Err("`duration_over_ms` is a whole number of milliseconds"),
     );
-    for wrong in ["model", "model:", "key:k1"] {
-        check(
-            "counts_for",
-            wrong,
-            Err("`counts_for` is `model:` and a model, or `provider:` and a provider"),
-        );
-    }
-    check("colour", "red", Err("`colour` is no parameter of this list"));
-    check("q", &"x".repeat(1000), Err("`q` is longer than 256 bytes"));
 }
 
 #[test]

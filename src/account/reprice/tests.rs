@@ -210,7 +210,9 @@ proptest! {
         let (one, other) = rows.split_at(split.min(rows.len()));
         let parts = [one, other].map(|rows| {
             let mut part = RepricedPart { complete: true, ..RepricedPart::default() };
-            rows.iter().for_each(|row| part.add(&request, row));
+            for row in rows {
+                part.add(&request, row);
+            }
             serde_json::from_str(&serde_json::to_string(&part).unwrap()).unwrap()
         });
         prop_assert_eq!(repriced(&request, parts.to_vec(), Millis(2000)), whole);
