@@ -4,7 +4,7 @@ import { test as base, expect, type Page } from '@playwright/test'
 export { expect }
 
 export interface Options {
-  /** Situation of the mock: '', empty, error, forbidden, out, operator, member, none, stale, kept, kept-long, kept-failing, kept-expired. */
+  /** Situation of the mock: '', empty, error, forbidden, out, operator, member, none, stale, uncounted, unpriced, kept, kept-long, kept-failing, kept-expired. */
   scenario: string
 }
 

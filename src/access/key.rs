@@ -213,6 +213,14 @@ pub fn admit(
     let record = record
         .filter(|record| presented.opens(record))
         .ok_or_else(unknown_key)?;
+    rights(record, policy, now)
+}
+
+/// What a key may do, whoever holds it.
+///
+/// # Errors
+/// 403 when it was revoked, has expired, or its policy is off.
+pub fn rights(record: &KeyRecord, policy: Option<&Arc<Policy>>, now: Millis) -> Result<Grant, ApiError> {
     if record.revoked_at.is_some() {
         return Err(ApiError::new("key_revoked", "This key was revoked; ask for a new one."));
     }

@@ -3,6 +3,7 @@
 use super::calendar;
 use super::rollup::{self, CallGroup, Sums};
 use super::usage::{RequestRow, provider_of};
+use crate::catalog::NanoUsd;
 use crate::wire::Millis;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -50,6 +51,15 @@ pub struct RequestFilter {
     /// Session.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session: Option<String>,
+    /// Strategy that decided.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub strategy: Option<String>,
+    /// Cost more than this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost_over: Option<NanoUsd>,
+    /// Took longer than this, all in all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub duration_over: Option<Millis>,
     /// Arrived at or after.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<Millis>,
@@ -133,6 +143,15 @@ impl RequestFilter {
                 "policy" => filter.policy = text(),
                 "key" => filter.key = text(),
                 "session" => filter.session = text(),
+                "strategy" => filter.strategy = text(),
+                "cost_over_usd" => {
+                    let problem = "is an amount of dollars such as `0.05`, with at most nine decimals";
+                    filter.cost_over = Some(value.parse().map_err(|_| wrong(problem))?);
+                }
+                "duration_over_ms" => {
+                    let problem = "is a whole number of milliseconds";
+                    filter.duration_over = Some(Millis(value.parse().map_err(|_| wrong(problem))?));
+                }
                 "from" => filter.from = Some(calendar::parse(value).ok_or_else(|| wrong(MOMENT))?),
                 "to" => filter.to = Some(calendar::parse(value).ok_or_else(|| wrong(MOMENT))?),
                 "q" => filter.q = Some(value.to_lowercase()),
@@ -147,6 +166,9 @@ impl RequestFilter {
         let is = |wanted: &Option<String>, value: &str| wanted.as_deref().is_none_or(|wanted| wanted == value);
         is(&self.policy, &row.policy)
             && is(&self.key, &row.kid)
+            && is(&self.strategy, &row.strategy)
+            && self.cost_over.is_none_or(|cost| row.cost_usd > cost)
+            && self.duration_over.is_none_or(|most| row.duration_ms > most.0)
             && self.only_keys.as_ref().is_none_or(|only| only.contains(&row.kid))
             && self
                 .session

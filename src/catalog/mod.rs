@@ -9,6 +9,7 @@ pub mod ids;
 pub mod money;
 pub mod registry;
 pub mod template;
+pub mod uses;
 pub mod vault;
 
 mod bundled;

@@ -57,6 +57,20 @@ pub(super) async fn adopt(env: &Env, snapshot: &str) {
     isolate::set_world(world, clock::now());
 }
 
+/// The world of callers at this edge location who have nothing in memory: what KV holds here.
+pub(super) async fn published(env: &Env) -> World {
+    let known = isolate::world().map(|loaded| loaded.world);
+    match read(env, known.as_ref().map(|world| world.catalog.revision)).await {
+        Ok(Read::Snapshot(text)) => match compile(env, &text).await {
+            Ok(world) => world,
+            Err(problem) => bundled(env, Some(problem)),
+        },
+        Ok(Read::Unchanged) => known.unwrap_or_else(|| bundled(env, None)),
+        Ok(Read::Nothing) => bundled(env, None),
+        Err(problem) => bundled(env, Some(problem)),
+    }
+}
+
 async fn refresh(env: &Env, known: Option<World>) {
     let world = match read(env, known.as_ref().map(|world| world.catalog.revision)).await {
         Ok(Read::Unchanged) => known.map(|world| World { problem: None, ..world }),

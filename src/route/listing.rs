@@ -224,7 +224,7 @@ fn hidden(reason: &Refusal) -> bool {
     )
 }
 
-fn known_models(world: &World, dynamic: &[ModelId]) -> BTreeMap<ModelId, std::sync::Arc<Model>> {
+pub(super) fn known_models(world: &World, dynamic: &[ModelId]) -> BTreeMap<ModelId, std::sync::Arc<Model>> {
     let mut known = world.catalog.models.clone();
     for id in dynamic {
         if let Some(model) = world.catalog.model(id.as_str()) {
@@ -235,7 +235,7 @@ fn known_models(world: &World, dynamic: &[ModelId]) -> BTreeMap<ModelId, std::sy
 }
 
 /// Offered for chat or for embeddings; the first reason is chat's unless the model is no chat model.
-fn any_kind(model: &Model, grant: &Grant, world: &World) -> Result<(), Refusal> {
+pub(super) fn any_kind(model: &Model, grant: &Grant, world: &World) -> Result<(), Refusal> {
     let [chat, embeddings] = KINDS.map(|kind| offered(kind, model, grant, world));
     match (chat, embeddings) {
         (Ok(()), _) | (_, Ok(())) => Ok(()),

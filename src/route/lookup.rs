@@ -27,6 +27,11 @@ pub(super) fn fusion_name(profile: &str) -> String {
     }
 }
 
+/// What callers write to ask a fusion: `clawrouter/fusion`, or `clawrouter/fusion:<id>`.
+pub fn fusion_model(profile: &str) -> String {
+    format!("{VIRTUAL}{}", fusion_name(profile))
+}
+
 /// What `name` names, whoever asks.
 pub(super) fn find(catalog: &Catalog, name: &str) -> Result<Named, Refusal> {
     let Some(virtual_name) = name.strip_prefix(VIRTUAL) else {

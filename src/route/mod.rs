@@ -5,6 +5,7 @@
 
 mod candidates;
 mod dice;
+pub mod effect;
 pub mod error;
 pub mod estimate;
 mod executable;
@@ -17,6 +18,7 @@ mod host;
 pub mod listing;
 mod lookup;
 mod ordering;
+pub mod overview;
 pub mod pin;
 pub mod plan;
 mod planner;
@@ -35,6 +37,7 @@ pub use explanation::Explanation;
 pub use fusion_panel::JUDGE_OUTPUT_TOKENS;
 pub use health::{Dispatch, Failure, FailureClass, Gate, Health};
 pub use host::host_of;
+pub use lookup::fusion_model;
 pub use pin::{Pin, PinCache, Session};
 pub use plan::{Chain, FusionPlan, Plan, PlannedCall, Shape, Stage, Target, ToolLoop};
 pub use planner::{Hints, plan};

@@ -19,3 +19,4 @@ pub mod request;
 #[cfg(test)]
 mod simulation;
 pub mod trim;
+pub mod witness;

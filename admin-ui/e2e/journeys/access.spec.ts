@@ -80,6 +80,41 @@ test('a key is made, shown once, stored, rotated and revoked', async ({ page }) 
   await expect(page.getByText('ci is revoked.')).toBeVisible()
 })
 
+test('a key is put back to what it was, and a failed restoration is said', async ({ page }) => {
+  await page.goto('/admin/keys')
+  await ready(page, 'Keys')
+  const open = async () => {
+    await page.getByRole('button', { name: 'Actions for ada-laptop' }).click()
+    await page.getByRole('menuitem', { name: 'History' }).click()
+  }
+  await open()
+  const dialog = page.getByRole('dialog', { name: 'History of ada-laptop' })
+  await expect(dialog.getByText('current')).toBeVisible()
+  await setScenario(page, 'stale')
+  await dialog.getByRole('button', { name: 'Restore revision 2' }).click()
+  await expect(dialog.getByText(/^Nothing was restored/)).toBeVisible()
+  await setScenario(page, '')
+  await dialog.getByRole('button', { name: 'Restore revision 2' }).click()
+  await expect(page.getByText('Revision 2 of ada-laptop restored as revision 4.')).toBeVisible()
+})
+
+test('a staged change tells what it would have refused', async ({ page }) => {
+  await page.goto('/admin/policies/team-research')
+  await ready(page, 'Policies')
+  await page.getByLabel('Deny models').fill('openai/gpt-5*')
+  await page.keyboard.press('Tab')
+  await expect(page.getByText(/37 would have been refused: openai\/gpt-5.4 \(30\)/)).toBeVisible()
+  await page.getByLabel('Deny models').fill('')
+  await page.keyboard.press('Tab')
+  await page.getByLabel('Requests', { exact: true }).fill('900')
+  await page.keyboard.press('Tab')
+  await expect(page.getByText('None of 1,204 requests in the last 7 days would have been refused.')).toBeVisible()
+  await setScenario(page, 'uncounted')
+  await page.getByLabel('Requests', { exact: true }).fill('901')
+  await page.keyboard.press('Tab')
+  await expect(page.getByText(/^The last 7 days could not be loaded/)).toBeVisible()
+})
+
 test('filters live in the address and an empty result says so', async ({ page }) => {
   await page.goto('/admin/keys?q=nobody')
   await expect(page.getByText('No keys for “nobody”')).toBeVisible()

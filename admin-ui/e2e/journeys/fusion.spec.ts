@@ -50,11 +50,18 @@ test('an edit is saved as a draft, checked, tested, reviewed and enabled; the ki
   const review = page.getByRole('dialog', { name: 'Enable clawrouter/fusion' })
   await expect(review.getByText('team-platform')).toBeVisible()
   await expect(review.getByText('Lose it:')).toBeVisible()
+  await expect(
+    review.getByText('Last 7 days: 412 requests cost $8.10; with this draft at least $11.35, 1.4×.'),
+  ).toBeVisible()
+  await expect(review.getByText(/^Without J openai\/gpt-5.4 in 412 requests: no such call ran then/)).toBeVisible()
   const enable = review.getByRole('button', { name: /^Enable revision 8/ })
   await expect(enable).toHaveAttribute('aria-disabled', 'true')
   await review.getByRole('checkbox', { name: /Judges tend to prefer/ }).check()
   await enable.click()
   await expect(page.getByText(/clawrouter\/fusion is live, revision 8/)).toBeVisible()
+  await expect(page.getByText('Revision 8 is on its way to this edge location.')).toBeVisible()
+  await expect(page.getByText('Listed for default and team-research at this edge location.')).toBeVisible()
+  await page.getByRole('button', { name: 'Close', exact: true }).click()
   await expect(page.getByText('Equals live')).toBeVisible()
 
   await page.getByRole('button', { name: 'More actions' }).click()
@@ -62,6 +69,37 @@ test('an edit is saved as a draft, checked, tested, reviewed and enabled; the ki
   await expect(page.getByText('clawrouter/fusion is off, revision 9.')).toBeVisible()
   await page.getByRole('button', { name: 'Undo' }).click()
   await expect(page.getByRole('heading', { level: 1, name: /Live: revision 10/ })).toBeVisible()
+})
+
+test('a key is shown its list as the draft would make it', async ({ page }) => {
+  await page.goto('/admin/fusion')
+  await ready(page, /Fusion profile/)
+  await page.getByRole('button', { name: 'Preview as key…' }).click()
+  const dialog = page.getByRole('dialog', { name: 'What a key is shown' })
+  await dialog.getByLabel('Key').selectOption('ada-laptop, team-research')
+  await expect(dialog.getByText('would list 4 models, with clawrouter/fusion.')).toBeVisible()
+  await expect(dialog.getByRole('listitem').filter({ hasText: 'new' })).toHaveText(/clawrouter\/fusion/)
+  await dialog.getByLabel('Key').selectOption({ index: 4 })
+  await page.keyboard.press('Escape')
+  await expect(dialog).toHaveCount(0)
+})
+
+test.describe('without fusion traffic', () => {
+  test.use({ scenario: 'none' })
+  test('the review says that there was none', async ({ page }) => {
+    await page.goto('/admin/fusion?panel=review')
+    await expect(page.getByText('Last 7 days: no fusion traffic.')).toBeVisible()
+  })
+})
+
+test.describe('where the last days cannot be priced', () => {
+  test.use({ scenario: 'unpriced' })
+  test('the review says so and can still be used', async ({ page }) => {
+    await page.goto('/admin/fusion?panel=review')
+    const review = page.getByRole('dialog', { name: 'Enable clawrouter/fusion' })
+    await expect(review.getByText(/^The last 7 days could not be loaded/)).toBeVisible()
+    await expect(review.getByRole('button', { name: 'Retry' })).toBeVisible()
+  })
 })
 
 test('advisers are reordered, added and removed by keyboard', async ({ page }) => {

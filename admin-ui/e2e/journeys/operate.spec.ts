@@ -1,4 +1,5 @@
 // Connect, try, see what happened, find out why.
+import { readFile } from 'node:fs/promises'
 import { expect, ready, setScenario, test } from '../harness.ts'
 
 test.describe('first run', () => {
@@ -9,10 +10,29 @@ test.describe('first run', () => {
     const checklist = page.getByRole('region', { name: 'Set up' })
     await expect(checklist.getByText('5 of 9, checked live')).toBeVisible()
     await checklist.getByRole('button', { name: /Verify openai/ }).click()
-    await expect(page.getByText('openai/gpt-4.1-mini answered in 812 ms.')).toBeVisible()
+    await expect(page.getByText('openai/gpt-4.1-mini answered in 812 ms: “ok”')).toBeVisible()
     await setScenario(page, '')
     await expect(checklist).toHaveCount(0, { timeout: 10_000 })
   })
+})
+
+test('models say who is shown them and what uses them; a verification says what the upstream wrote', async ({
+  page,
+}) => {
+  await page.goto('/admin/models')
+  await ready(page, 'Models and providers')
+  const openai = page.getByRole('table', { name: 'Providers' }).getByRole('row', { name: /^openai/ })
+  await expect(openai).toContainText('3 priced')
+  await expect(openai).toContainText('$134.10')
+  const row = page.getByRole('table', { name: 'Models' }).getByRole('row', { name: /claude-sonnet-4-6/ })
+  await expect(row.getByRole('link', { name: 'fusion default' })).toHaveAttribute('href', '/admin/fusion/default')
+  await row.getByText('3 of 5').click()
+  await expect(row.getByRole('link', { name: 'Allow anthropic in contractors' })).toBeVisible()
+  const failing = page.getByRole('table', { name: 'Models' }).getByRole('row', { name: /deepseek-v4-pro/ })
+  await failing.getByRole('button', { name: 'Verify (1 call)' }).click()
+  await expect(failing.getByRole('alert')).toContainText(
+    'No answer after 240 ms. 401 invalid_api_key: Incorrect API key provided. (upstream request req_up_9)',
+  )
 })
 
 test('a local endpoint is checked step by step and saved', async ({ page }) => {
@@ -99,6 +119,65 @@ test('a degraded request is found and explained call by call', async ({ page }) 
   await expect(page.getByText(/runs 3 advisers, a judge/)).toBeVisible()
   await page.getByRole('tab', { name: 'Content' }).click()
   await expect(page.getByText(/policy team-research keeps metadata only/)).toBeVisible()
+})
+
+test('figures and the histogram are of the whole filter, and a stretch of it becomes the period', async ({ page }) => {
+  await page.goto('/admin/requests')
+  await ready(page, 'Requests')
+  await expect(page.getByText('Of the newest 10,000 rows')).toBeVisible()
+  const histogram = page.getByRole('slider', { name: /^Requests over time/ })
+  await histogram.focus()
+  await page.keyboard.press('ArrowRight')
+  await page.keyboard.press('Shift+ArrowRight')
+  await expect(histogram).toHaveAttribute('aria-valuetext', /13:10 – 13:11: .* … 20 Nov 2026 13:11 – 13:12/)
+  await page.keyboard.press('Enter')
+  await expect(page).toHaveURL(/from=2026-11-20T13%3A10%3A00Z&to=2026-11-20T13%3A12%3A00Z/)
+  await expect(page.getByText('41', { exact: true })).toBeVisible()
+  await expect(page.getByText('Of the newest')).toHaveCount(0)
+  await page.getByRole('button', { name: /^from: / }).click()
+  const box = await histogram.boundingBox()
+  if (!box) throw new Error('no histogram')
+  await page.mouse.move(box.x + 5, box.y + 5)
+  await page.mouse.down()
+  await page.mouse.move(box.x + box.width - 5, box.y + 5, { steps: 4 })
+  await page.mouse.up()
+  await expect(page).toHaveURL(/to=2026-11-20T14%3A03%3A00Z&from=2026-11-20T13%3A10%3A00Z/)
+})
+
+test('requests are filtered by strategy, cost, duration, key and session, and exported as they are filtered', async ({
+  page,
+}) => {
+  await page.goto('/admin/requests')
+  await ready(page, 'Requests')
+  await page.getByLabel('Strategy').selectOption('fusion')
+  await expect(page.getByRole('row')).toHaveCount(3)
+  await page.getByLabel('Duration').selectOption('Over 5 s')
+  await page.getByLabel('Cost').selectOption('Over $0.01')
+  await expect(page).toHaveURL(/strategy=fusion&duration_over_ms=5000&cost_over_usd=0.01/)
+  await page.getByRole('button', { name: 'ses_9f2c…1ab' }).click()
+  await page.getByRole('button', { name: 'ada-laptop' }).click()
+  await expect(page.getByRole('row')).toHaveCount(2)
+  const download = page.waitForEvent('download')
+  await page.getByRole('button', { name: 'Export JSONL' }).click()
+  const text = await readFile(await (await download).path(), 'utf8')
+  expect(
+    text
+      .trim()
+      .split('\n')
+      .map(line => JSON.parse(line).request_id),
+  ).toEqual(['req_01K9ZX4T7F3'])
+  await page.getByRole('button', { name: 'Clear filters' }).click()
+  await expect(page.getByRole('row')).toHaveCount(13)
+})
+
+test.describe('where the figures fail', () => {
+  test.use({ scenario: 'uncounted' })
+  test('the list stays and the failure is said beside it', async ({ page }) => {
+    await page.goto('/admin/requests')
+    await ready(page, 'Requests')
+    await expect(page.getByText(/^The figures could not be counted/)).toBeVisible()
+    await expect(page.getByRole('row')).toHaveCount(13)
+  })
 })
 
 test('a decision is explained without a call', async ({ page }) => {

@@ -80,10 +80,22 @@ function documents(call: Call, collection: string, id: string | undefined): Repl
     if (call.scenario === 'empty' && collection !== 'fusion-profiles') return ok(emptyPage)
     return ok(page([...store.values()].filter(item => item.document.id.toLowerCase().includes(word(call, 'q')))))
   }
+  if (collection === 'models' && id === 'overview') {
+    if (call.scenario === 'uncounted') return failure(503, 'error-500')
+    const all = fixture('models-overview')
+    return ok(call.scenario === 'empty' ? { ...all, providers: [], models: [] } : all)
+  }
+  if (collection === 'models' && action === 'policies') return ok({ ...fixture('model-policies'), model: id })
+  if (collection === 'policies' && action === 'effect') {
+    if (call.scenario === 'uncounted') return failure(503, 'error-500')
+    const effect = fixture('policy-effect')
+    // What only allows more refuses nothing.
+    return ok(call.body.document.deny?.models?.length ? effect : { ...effect, refused: 0, models: [] })
+  }
   const found = store.get(id)
   if (collection === 'fusion-profiles' && action) return fusion(call, id, action)
   if (collection === 'models' && action === 'verify')
-    return ok({ ...fixture(id.startsWith('groq') ? 'verified-failed' : 'verified'), model: id })
+    return ok({ ...fixture(/^(groq|deepseek)/.test(id) ? 'verified-failed' : 'verified'), model: id })
   if (collection === 'pools' && action === 'credentials') return credentials(call)
   if (collection === 'pools' && action === 'reset') return ok(fixture('pool-reset'))
   if (action === 'history') return ok(fixture('history'))
@@ -145,6 +157,22 @@ function fusion(call: Call, id: string, action: string): Reply {
     }
     case 'readiness':
       return ok(fixture(call.scenario === 'none' || call.scenario === 'empty' ? 'readiness-none' : 'readiness'))
+    case 'reprice':
+      if (call.scenario === 'unpriced') return failure(503, 'error-500')
+      return ok(
+        call.scenario === 'none'
+          ? { ...fixture('fusion-repriced'), requests: 0, unpriced: [] }
+          : fixture('fusion-repriced'),
+      )
+    case 'preview': {
+      const key = state.keys.find(item => item.kid === call.body.key)
+      if (key?.revoked_at) return failure(403, 'error-403')
+      return ok(fixture('fusion-preview'))
+    }
+    case 'listing':
+      // The first question finds the location behind, the second up to date.
+      state.asked++
+      return ok({ ...fixture('fusion-listing'), ...(state.asked < 2 ? { current: false, edge_revision: 42 } : {}) })
     case 'enable':
     case 'disable': {
       const document =
@@ -190,6 +218,8 @@ function credentials(call: Call): Reply {
 
 function keys(call: Call): Reply {
   const [, kid, action] = call.parts
+  if (action === 'history') return ok(fixture('key-history'))
+  if (action === 'rollback') return call.scenario === 'stale' ? failure(503, 'error-500') : ok(fixture('key-restored'))
   if (call.method === 'GET') {
     if (call.scenario === 'empty') return ok(emptyPage)
     const q = word(call, 'q')
@@ -232,6 +262,12 @@ function keys(call: Call): Reply {
 
 function requests(call: Call): Reply {
   const id = call.parts[1]
+  if (id === 'figures') {
+    if (call.scenario === 'uncounted') return failure(503, 'error-500')
+    const figures = fixture('request-figures')
+    if (call.scenario === 'empty') return ok({ ...figures, requests: 0, errors: 0, cost_usd: 0, bars: [] })
+    return ok(call.query.get('from') ? { ...figures, complete: true, requests: 41, errors: 2 } : figures)
+  }
   if (id) {
     const row = call.state.requests.find(item => item.request_id === id)
     if (!row) return id === 'req_01K9TESTPROMPT' ? ok(fixture('trace')) : notFound()
@@ -258,6 +294,11 @@ function requests(call: Call): Reply {
           : status === 'degraded'
             ? row.degraded
             : String(row.status).startsWith(status))) &&
+    (!word(call, 'strategy') || row.strategy === word(call, 'strategy')) &&
+    (!word(call, 'session') || row.session === call.query.get('session')) &&
+    (!word(call, 'key') || row.kid === call.query.get('key')) &&
+    row.cost_usd > Number(call.query.get('cost_over_usd') ?? -1) &&
+    row.duration_ms > Number(call.query.get('duration_over_ms') ?? -1) &&
     (!word(call, 'policy') || row.policy === word(call, 'policy')) &&
     (!word(call, 'model') ||
       row.requested_model.includes(word(call, 'model')) ||
@@ -328,7 +369,7 @@ const routes: Record<string, (call: Call) => Reply> = {
   },
   usage: call => {
     const group = call.query.get('group') ?? 'policy'
-    const report = fixture(group === 'day' ? 'usage-day' : group === 'model' ? 'usage-model' : 'usage-policy')
+    const report = fixture(['day', 'model', 'provider'].includes(group) ? `usage-${group}` : 'usage-policy')
     if (call.scenario !== 'empty') return ok(report)
     return ok({
       ...report,

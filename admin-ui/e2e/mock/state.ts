@@ -21,6 +21,8 @@ export interface State {
   sessions: Any[]
   /** Requests whose content was deleted. */
   deleted: Set<string>
+  /** How often the edge location was asked what it lists. */
+  asked: number
 }
 
 const states = new Map<string, State>()
@@ -39,6 +41,7 @@ export function stateOf(id: string): State {
     credentials: fixture('credentials').items,
     sessions: fixture('sessions').items,
     deleted: new Set(),
+    asked: 0,
   }
   states.set(id, made)
   return made

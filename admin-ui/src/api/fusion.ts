@@ -5,7 +5,7 @@ import { call, get, post, send } from './client.ts'
 import { invalidate } from './resource.ts'
 import { stored } from './schema/common.ts'
 import { FusionProfile } from './schema/documents.ts'
-import { Draft, Readiness, TestEvent, Verified } from './schema/fusion.ts'
+import { Draft, Listing, Preview, Readiness, Repriced, TestEvent, Verified } from './schema/fusion.ts'
 import { eventsOf } from './stream.ts'
 
 const base = (profile: string) => `fusion-profiles/${segment(profile)}`
@@ -20,6 +20,13 @@ export const readReadiness = (
   body: { draft?: FusionProfile; keys?: boolean; policy?: string },
   signal?: AbortSignal,
 ) => post(Readiness, `${base(profile)}/readiness`, body, signal)
+
+/** The last days' requests priced with the saved draft. */
+export const repriceDraft = (profile: string, signal?: AbortSignal) =>
+  post(Repriced, `${base(profile)}/reprice`, {}, signal)
+export const readListing = (profile: string, signal?: AbortSignal) => get(Listing, `${base(profile)}/listing`, signal)
+export const previewKey = (draft: FusionProfile, key: string, signal?: AbortSignal) =>
+  post(Preview, `${base(draft.id)}/preview`, { key, draft }, signal)
 
 export async function enableProfile(profile: string, baseRevision: number, note?: string) {
   const live = await post(stored(FusionProfile), `${base(profile)}/enable`, {

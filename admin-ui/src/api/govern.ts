@@ -1,7 +1,10 @@
 /** Calls for usage, audit and the setup checklist. */
+
+import { segment } from '../lib/text.ts'
 import { queryText } from '../lib/url.ts'
-import { get } from './client.ts'
-import { Audit, Setup, UsageReport } from './schema/govern.ts'
+import { get, post } from './client.ts'
+import type { Policy } from './schema/documents.ts'
+import { Audit, PolicyEffect, Setup, UsageReport } from './schema/govern.ts'
 
 type Filter = Record<string, string | number | null | undefined>
 
@@ -10,3 +13,5 @@ export const readUsage = (filter: Filter, signal?: AbortSignal) =>
 export const listAudit = (filter: Filter, signal?: AbortSignal) =>
   get(Audit, `audit?${queryText({ limit: 50, ...filter })}`, signal)
 export const readSetup = (signal?: AbortSignal) => get(Setup, 'setup', signal)
+export const policyEffect = (document: Policy, signal?: AbortSignal) =>
+  post(PolicyEffect, `policies/${segment(document.id)}/effect`, { document }, signal)

@@ -5,7 +5,20 @@ import { queryText } from '../lib/url.ts'
 import { get, post, send } from './client.ts'
 import { invalidate } from './resource.ts'
 import { Explained } from './schema/explain.ts'
-import { Candidates, Cleared, Content, Discovered, Health, Requests, Sessions, Trace } from './schema/operate.ts'
+import {
+  Candidates,
+  Cleared,
+  Content,
+  Discovered,
+  Health,
+  ModelPolicies,
+  Overview,
+  RequestFigures,
+  type RequestRow,
+  Requests,
+  Sessions,
+  Trace,
+} from './schema/operate.ts'
 
 type Filter = Record<string, string | number | null | undefined>
 
@@ -36,6 +49,21 @@ export async function deleteSession(id: string): Promise<void> {
 
 export const listRequests = (filter: Filter, signal?: AbortSignal) =>
   get(Requests, `requests?${queryText({ limit: 50, ...filter })}`, signal)
+export const readFigures = (filter: Filter, signal?: AbortSignal) =>
+  get(RequestFigures, `requests/figures?${queryText(filter)}`, signal)
+
+/** The newest rows of a filter, page by page, `most` or a little more. */
+export async function allRequests(filter: Filter, most: number): Promise<RequestRow[]> {
+  const rows: RequestRow[] = []
+  let cursor: string | null | undefined
+  do {
+    const page = await listRequests({ ...filter, limit: 200, cursor })
+    rows.push(...page.items)
+    cursor = page.next
+  } while (cursor && rows.length < most)
+  return rows
+}
+
 export const readTrace = (id: string, signal?: AbortSignal) => get(Trace, `requests/${segment(id)}`, signal)
 
 /** Each reading leaves a row in the audit log: ask for it only when somebody wants to see it. */
@@ -44,6 +72,10 @@ export const deleteContent = (id: string) => send('DELETE', `requests/${segment(
 
 export const explainRoute = (request: Record<string, unknown>, signal?: AbortSignal) =>
   post(Explained, 'route/explain', request, signal)
+
+export const readOverview = (signal?: AbortSignal) => get(Overview, 'models/overview', signal)
+export const readModelPolicies = (model: string, signal?: AbortSignal) =>
+  get(ModelPolicies, `models/${segment(model)}/policies`, signal)
 
 /** Models as a policy may execute them now; the default policy when none is named. */
 export const listCandidates = (policy: string | null, signal?: AbortSignal) =>

@@ -3,7 +3,8 @@
 import * as v from 'valibot'
 import { describe, expect, it } from 'vitest'
 import type { FusionProfile, Policy } from '../api/schema/documents.ts'
-import { TestEvent } from '../api/schema/fusion.ts'
+import { TestEvent, Verified } from '../api/schema/fusion.ts'
+import { PolicyEffect } from '../api/schema/govern.ts'
 import { type Key, Keys } from '../api/schema/keys.ts'
 import { Candidates, Health, type ModelCandidate } from '../api/schema/operate.ts'
 import { fixture } from '../test-fixture.ts'
@@ -12,11 +13,12 @@ import { fold, noRun } from './fusion/test-run.ts'
 import { effectiveBudget, keyState } from './keys/index.tsx'
 import { baseUrl, discoverRequest, type Endpoint, missing, poolDocument, providerDocument } from './models/endpoint.ts'
 import { modelRows } from './models/models.tsx'
-import { providerState } from './models/providers.tsx'
 import { attention } from './overview/attention.tsx'
 import { allows, effect, matchesPattern, parseList, stage } from './policies/patterns.ts'
+import { refusedText } from './policies/refused.tsx'
 import { looksWrong } from './pools/credentials.tsx'
 import { servesNow } from './pools/routes.tsx'
+import { failureText } from './shared/fix.tsx'
 import { memberPolicies } from './shared/policies.ts'
 import { budgetRows } from './usage/budgets.tsx'
 
@@ -192,17 +194,27 @@ describe('models', () => {
   })
 })
 
-describe('providers', () => {
-  it('are read from their pools when the Worker does not list them', () => {
-    const health = { ...fixture(Health, 'health'), providers: null }
-    expect(providerState({ id: 'openai', pool: 'openai' }, health)?.connected).toBe(true)
-    expect(providerState({ id: 'groq', pool: 'groq' }, health)).toMatchObject({
-      connected: false,
-      reason: { fix: { kind: 'pool', id: 'groq' } },
-    })
-    expect(providerState({ id: 'demo', auth: { scheme: 'none' } }, health)?.connected).toBe(true)
-    expect(providerState({ id: 'unheard' }, fixture(Health, 'health'))).toBeUndefined()
-  })
+describe('a verification', () => {
+  it.each([
+    ['verified-failed', '401 invalid_api_key: Incorrect API key provided. (upstream request req_up_9)'],
+    ['verified', 'no reason given'],
+  ])('%s says why it failed', (name, text) => expect(failureText(fixture(Verified, name))).toBe(text))
+})
+
+describe('the last days under a changed policy', () => {
+  const told = fixture(PolicyEffect, 'policy-effect')
+  it.each([
+    [
+      {},
+      'Of 1,204 requests in the last 7 days 37 would have been refused: openai/gpt-5.4 (30) and clawrouter/fusion (7).',
+    ],
+    [{ refused: 0, models: [] }, 'None of 1,204 requests in the last 7 days would have been refused.'],
+    [{ requests: 0 }, 'No request in the last 7 days.'],
+    [
+      { refused: 0, complete: false, looked_at: 10_000 },
+      'None of 1,204 requests in the newest 10,000 rows of the last 7 days would have been refused.',
+    ],
+  ])('%j', (change, text) => expect(refusedText({ ...told, ...change })).toBe(text))
 })
 
 describe('policies', () => {

@@ -1,7 +1,7 @@
 /** The decisions of screens that show something, as tables: requests, traces, playground, inspector, overview. */
 import { describe, expect, it } from 'vitest'
 import { Readiness } from '../api/schema/fusion.ts'
-import { Health, type ModelCandidate, type RequestRow, Requests, type Span, Trace } from '../api/schema/operate.ts'
+import { Health, type ModelCandidate, RequestFigures, type Span, Trace } from '../api/schema/operate.ts'
 import { keyName } from '../lib/shortcuts.ts'
 import { fixture } from '../test-fixture.ts'
 import { regionOf } from '../viz/quadrant.tsx'
@@ -12,7 +12,7 @@ import { quietProviders } from './models/providers.tsx'
 import { attention } from './overview/attention.tsx'
 import { callerKeys, forgetKey, giveKey } from './playground/caller.ts'
 import { foldChunk, noAnswer, requestOf, type Settings } from './playground/chat.ts'
-import { quantile, summary } from './requests/summary.ts'
+import { barsOf } from './requests/figures.tsx'
 import { fixHref } from './shared/fix.tsx'
 import { handOver, takeOver } from './shared/hand-over.ts'
 import { startModel } from './shared/model-options.ts'
@@ -25,18 +25,14 @@ const now = Date.parse('2026-11-20T14:02:20Z')
 
 describe('requests and trace', () => {
   it.each([
-    [[], 0.5, null],
-    [[3], 0.95, 3],
-    [[4, 1, 3, 2], 0.5, 2],
-    [[4, 1, 3, 2], 0.95, 4],
-  ])('quantile of %j at %s', (values, at, expected) => expect(quantile(values, at)).toBe(expected))
-  it('sums what is shown; a hang-up is not a failure', () => {
-    const rows = fixture(Requests, 'requests').items
-    const sums = summary(rows)
-    expect(sums.errorShare).toBeCloseTo(2 / rows.length)
-    expect(sums.cost).toBeCloseTo(rows.reduce((sum: number, row: RequestRow) => sum + (row.cost_usd ?? 0), 0))
-    expect(summary([])).toEqual({ errorShare: null, ttftP50: null, ttftP95: null, cost: null })
-  })
+    [60_000, '2026-11-20T14:02:00Z', 3, 1, '20 Nov 2026 14:02 – 14:03: 3 requests, 1 failed'],
+    [3_600_000, '2026-11-20T23:00:00Z', 1, 0, '20 Nov 2026 23:00 – 00:00: 1 request'],
+    [86_400_000, '2026-11-20T00:00:00Z', 0, 0, '20 Nov 2026 – 21 Nov 2026: 0 requests'],
+  ])('a bar of %s ms in words', (bar_ms, at, requests, errors, text) =>
+    expect(barsOf({ ...fixture(RequestFigures, 'request-figures'), bar_ms, bars: [{ at, requests, errors }] })).toEqual(
+      [{ text, value: requests, bad: errors }],
+    ),
+  )
   it('names every span and its failure', () => {
     const rows = waterfallRows(fixture(Trace, 'trace'))
     expect(rows.map(row => row.name)).toEqual([

@@ -2,20 +2,22 @@ use super::*;
 use crate::account::usage::AttemptRow;
 use proptest::prelude::*;
 
+/// What one parameter becomes; the limit of `expected` is the usual one where it names none.
+fn check(name: &str, value: &str, expected: Result<RequestFilter, &str>) {
+    let got = RequestFilter::parse([(name, value)]);
+    let base = |filter: RequestFilter| RequestFilter {
+        limit: if filter.limit == 0 { DEFAULT_LIMIT } else { filter.limit },
+        ..filter
+    };
+    assert_eq!(
+        got.map_err(|error| error.to_string()),
+        expected.map(base).map_err(str::to_owned),
+        "{name}={value}"
+    );
+}
+
 #[test]
 fn a_query_becomes_a_filter_or_a_named_error() {
-    let check = |name: &str, value: &str, expected: Result<RequestFilter, &str>| {
-        let got = RequestFilter::parse([(name, value)]);
-        let base = |filter: RequestFilter| RequestFilter {
-            limit: if filter.limit == 0 { DEFAULT_LIMIT } else { filter.limit },
-            ..filter
-        };
-        assert_eq!(
-            got.map_err(|error| error.to_string()),
-            expected.map(base).map_err(str::to_owned),
-            "{name}={value}"
-        );
-    };
     let base = RequestFilter::default;
     check("limit", "200", Ok(RequestFilter { limit: 200, ..base() }));
     check("limit", "201", Err("`limit` is a number from 1 to 200"));
@@ -114,6 +116,44 @@ fn what_has_no_group_of_its_own_is_refused_with_the_reason() {
 }
 
 #[test]
+fn amounts_durations_and_strategies_are_read_exactly() {
+    let base = RequestFilter::default;
+    check(
+        "cost_over_usd",
+        "0.05",
+        Ok(RequestFilter {
+            cost_over: Some(NanoUsd(50_000_000)),
+            ..base()
+        }),
+    );
+    check(
+        "duration_over_ms",
+        "2000",
+        Ok(RequestFilter {
+            duration_over: Some(Millis(2000)),
+            ..base()
+        }),
+    );
+    check(
+        "strategy",
+        "fusion",
+        Ok(RequestFilter {
+            strategy: Some("fusion".to_owned()),
+            ..base()
+        }),
+    );
+    for wrong in ["-1", "cheap", "0.0000000001"] {
+        let problem = "`cost_over_usd` is an amount of dollars such as `0.05`, with at most nine decimals";
+        check("cost_over_usd", wrong, Err(problem));
+    }
+    check(
+        "duration_over_ms",
+        "2.5",
+        Err("`duration_over_ms` is a whole number of milliseconds"),
+    );
+}
+
+#[test]
 fn filters_match_what_they_name() {
     let row = RequestRow {
         request_id: "req-17".to_owned(),
@@ -126,6 +166,9 @@ fn filters_match_what_they_name() {
         status: 429,
         degraded: true,
         session: Some("s1".to_owned()),
+        strategy: "route".to_owned(),
+        duration_ms: 2000,
+        cost_usd: NanoUsd(50_000_000),
         attempts: vec![AttemptRow {
             target: "groq/llama".to_owned(),
             credential: Some("org1".to_owned()),
@@ -149,6 +192,9 @@ fn filters_match_what_they_name() {
         ("policy", "team"),
         ("key", "k1"),
         ("session", "s1"),
+        ("strategy", "route"),
+        ("cost_over_usd", "0.049999999"),
+        ("duration_over_ms", "1999"),
         ("q", "ci RUN"),
         ("counts_for", "model:openai/gpt"),
         ("counts_for", "model:groq/llama"),
@@ -169,6 +215,9 @@ fn filters_match_what_they_name() {
         ("policy", "other"),
         ("key", "k"),
         ("session", "s"),
+        ("strategy", "fusion"),
+        ("cost_over_usd", "0.05"),
+        ("duration_over_ms", "2000"),
         ("counts_for", "model:clawrouter/auto"),
         ("counts_for", "provider:clawrouter"),
         ("q", "nothing"),

@@ -1,6 +1,6 @@
 //! Fusion profiles: drafts, readiness, enable, disable, test prompts.
 
-use super::{Admin, test_prompt};
+use super::{Admin, overview, survey, test_prompt};
 use crate::access::KeyIdentity;
 use crate::access::key::KeyRecord;
 use crate::access::roles::Act;
@@ -8,6 +8,7 @@ use crate::account::ledger::message::BudgetState;
 use crate::catalog::document::{Collection, Document};
 use crate::catalog::registry::draft::{DraftView, profile_name};
 use crate::catalog::{FusionProfile, NanoUsd, Policy};
+use crate::edge::isolate::World;
 use crate::edge::objects::registry::{Applied, DraftCall, KeyPage, KeyQuery};
 use crate::edge::reply::{self, Reply};
 use crate::edge::{health, isolate, ledger, listing};
@@ -49,7 +50,10 @@ struct Enable {
 
 /// Is this the last segment of one of these calls?
 pub(super) fn is_call(segment: &str) -> bool {
-    matches!(segment, "draft" | "readiness" | "enable" | "disable" | "test")
+    matches!(
+        segment,
+        "draft" | "readiness" | "reprice" | "preview" | "listing" | "enable" | "disable" | "test"
+    )
 }
 
 /// `fusion-profiles/{id}/{call}`
@@ -69,6 +73,9 @@ pub(super) async fn serve(admin: &Admin<'_>, id: &str, call: &str) -> Reply {
             draft_call(admin, "/drafts/delete", id, String::new()).await
         }
         ("readiness", "POST") => readiness(admin, id).await,
+        ("reprice", "POST") => survey::reprice(admin, id).await,
+        ("preview", "POST") => overview::preview(admin, id).await,
+        ("listing", "GET") => overview::edge_listing(admin, id).await,
         ("enable", "POST") => {
             admin.may(Act::WriteDocuments)?;
             let wish: Enable = admin.body().await?;
@@ -81,6 +88,7 @@ pub(super) async fn serve(admin: &Admin<'_>, id: &str, call: &str) -> Reply {
         }
         ("test", "POST") => test_prompt::serve(admin, id).await,
         ("draft", _) => Err(ApiError::method_not_allowed("GET, PUT, DELETE")),
+        ("listing", _) => Err(ApiError::method_not_allowed("GET")),
         _ => Err(ApiError::method_not_allowed("POST")),
     }
 }
@@ -176,7 +184,7 @@ async fn of_keys(
 }
 
 /// The least that any hard budget has left.
-fn least(budgets: &[BudgetState]) -> Option<NanoUsd> {
+pub(super) fn least(budgets: &[BudgetState]) -> Option<NanoUsd> {
     budgets
         .iter()
         .filter(|budget| budget.hard)
@@ -214,6 +222,20 @@ pub(super) async fn profile(admin: &Admin<'_>, id: &str, draft: Option<RawJson>)
             Ok(profile)
         }
         _ => Err(invalid("/id", &format!("must be {}", profile_name(id).id))),
+    }
+}
+
+/// The catalog as it would be with this draft in force.
+pub(super) fn with_draft(admin: &Admin<'_>, draft: &FusionProfile) -> World {
+    let mut catalog = (*admin.world.catalog).clone();
+    let live = FusionProfile {
+        enabled: true,
+        ..draft.clone()
+    };
+    catalog.fusion_profiles.insert(live.id.clone(), Arc::new(live));
+    World {
+        catalog: Arc::new(catalog),
+        ..admin.world.clone()
     }
 }
 

@@ -14,6 +14,7 @@ use crate::route::{FailureClass, Hints, Shape, estimate};
 use crate::run::engine::{AnswerAs, Limits as RunLimits, Run};
 use crate::run::machine::{CallId, Machine, UpstreamRequest};
 use crate::run::report::Report;
+use crate::run::witness::{Said, Witness};
 use crate::wire::time::rfc3339;
 use crate::wire::{ApiError, Limits, Millis, chat};
 use bytes::Bytes;
@@ -82,7 +83,9 @@ pub(super) async fn verify(admin: &Admin<'_>, model: &str) -> Reply {
     let input = completions::run_input(admin.incoming, &admin.world, call, *chain, answer, limits);
     let run = isolate::with_health(|health| Run::start(input, started, health));
     let books = finishing::Books::open(admin.incoming, asked, &plan, explanation, None, granted, reservation);
+    let (run, said) = Witness::of(run);
     let report = finished(admin.incoming, Box::new(run), books.of_test(Source::Verify)).await;
+    let Said { answer, error } = said.take();
     let now = clock::now();
     let last = report.attempts.last();
     let ok = report.served.is_some();
@@ -91,7 +94,7 @@ pub(super) async fn verify(admin: &Admin<'_>, model: &str) -> Reply {
         200,
         &json!({"model": model, "ok": ok, "latency_ms": now.since(started).0, "status": last.and_then(|attempt| attempt.status),
             "class": class, "message": class.map(|class| format!("The call failed: {class}.")), "verified_at": ok.then(|| rfc3339(now)),
-            "request_id": admin.incoming.request_id}),
+            "answer": answer.filter(|_| ok), "upstream": error.filter(|_| !ok), "request_id": admin.incoming.request_id}),
     )
 }
 

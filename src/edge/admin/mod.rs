@@ -8,7 +8,9 @@ mod fusion;
 mod keys;
 mod local;
 mod observe;
+mod overview;
 mod setup;
+mod survey;
 mod test_prompt;
 
 use super::incoming::Incoming;
@@ -122,6 +124,9 @@ async fn route(admin: &Admin<'_>, path: &[&str]) -> Reply {
         (["pools", pool, "credentials", label], "PUT") => documents::seal(admin, pool, label).await,
         (["pools", pool, "credentials", label], "DELETE") => documents::unseal(admin, pool, label).await,
         (["pools", pool, "reset"], "POST") => observe::reset(admin, pool).await,
+        (["models", "overview"], "GET") => overview::models(admin).await,
+        (["models", model, "policies"], "GET") => overview::policies(admin, model),
+        (["policies", policy, "effect"], "POST") => survey::effect(admin, policy).await,
         (["models", model, "verify"], "POST") => local::verify(admin, model).await,
         (["local", "discover"], "POST") => local::discover(admin).await,
         (["fusion-profiles", id, call], _) if fusion::is_call(call) => fusion::serve(admin, id, call).await,
@@ -130,6 +135,7 @@ async fn route(admin: &Admin<'_>, path: &[&str]) -> Reply {
         (["sessions"], "GET") => observe::sessions(admin).await,
         (["sessions", id], "DELETE") => observe::end_session(admin, id).await,
         (["requests"], "GET") => observe::requests(admin).await,
+        (["requests", "figures"], "GET") => survey::figures(admin).await,
         (["requests", id], "GET") => observe::request(admin, id).await,
         (["requests", id, "content"], "GET") => content::read(admin, id).await,
         (["requests", id, "content"], "DELETE") => content::delete(admin, id).await,

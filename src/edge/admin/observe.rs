@@ -8,9 +8,10 @@ use crate::account::ledger::query::{FindRequest, Found, ListRequest, MetricsPart
 use crate::account::listing::{LedgerPage, RequestFilter, merge};
 use crate::account::metrics;
 use crate::account::rollup::{self, Grouping, UsagePart, UsageQuery};
+use crate::account::usage::TESTER;
 use crate::catalog::money::usd;
 use crate::catalog::registry::AuditRow;
-use crate::catalog::{ModelId, NanoUsd, PolicyId, PoolId};
+use crate::catalog::{Catalog, ModelId, NanoUsd, PolicyId, PoolId};
 use crate::edge::completions::{Preview, refusal};
 use crate::edge::objects::client;
 use crate::edge::objects::registry::{KeyPage, KeyQuery};
@@ -43,6 +44,18 @@ struct Reset {
 
 /// `GET requests`: one page over all policies.
 pub(super) async fn requests(admin: &Admin<'_>) -> Reply {
+    let filter = filter(admin).await?;
+    let question = |policy: &str| ListRequest {
+        policy: policy.to_owned(),
+        filter: filter.clone(),
+    };
+    let policies = ledgers_of(admin, &filter).await?;
+    let pages: Vec<LedgerPage> = ledger::ask_all(&admin.incoming.env, &policies, "/requests", question).await?;
+    reply::json(200, &merge(&filter, pages, clock::now()))
+}
+
+/// The filter that the query says, narrowed to what this person may read.
+pub(super) async fn filter(admin: &Admin<'_>) -> Result<RequestFilter, ApiError> {
     let only_keys = own_keys(admin).await?;
     let pairs: Vec<(String, String)> = admin
         .incoming
@@ -53,28 +66,16 @@ pub(super) async fn requests(admin: &Admin<'_>) -> Reply {
         .collect();
     let filter = RequestFilter::parse(pairs.iter().map(|(name, value)| (name.as_str(), value.as_str())))
         .map_err(|error| ApiError::invalid_request(error.to_string(), Some(&error.parameter)))?;
-    let filter = RequestFilter { only_keys, ..filter };
-    let question = |policy: &str| ListRequest {
-        policy: policy.to_owned(),
-        filter: filter.clone(),
-    };
-    let pages: Vec<LedgerPage> = match filter
-        .policy
-        .as_deref()
-        .filter(|policy| admin.world.catalog.policies.contains_key(*policy))
-    {
-        Some(policy) => vec![ledger::ask(&admin.incoming.env, policy, "/requests", &question(policy)).await?],
-        None => {
-            ledger::ask_all(
-                &admin.incoming.env,
-                &admin.policies_ever().await?,
-                "/requests",
-                question,
-            )
-            .await?
-        }
-    };
-    reply::json(200, &merge(&filter, pages, clock::now()))
+    Ok(RequestFilter { only_keys, ..filter })
+}
+
+/// The policies whose Ledgers can hold what the filter finds.
+pub(super) async fn ledgers_of(admin: &Admin<'_>, filter: &RequestFilter) -> Result<Vec<String>, ApiError> {
+    let live = &admin.world.catalog.policies;
+    match &filter.policy {
+        Some(policy) if live.contains_key(policy.as_str()) => Ok(vec![policy.clone()]),
+        _ => admin.policies_ever().await,
+    }
 }
 
 /// `GET requests/{id}`
@@ -400,16 +401,21 @@ pub(super) async fn acting(admin: &Admin<'_>, asked: Option<String>) -> Result<G
 
 /// The rights of a policy, for people who test on its behalf.
 pub(super) fn grant(admin: &Admin<'_>, policy: &str) -> Result<Grant, ApiError> {
+    grant_in(admin, &admin.world.catalog, policy)
+}
+
+/// The same in another catalog.
+pub(super) fn grant_in(admin: &Admin<'_>, catalog: &Catalog, policy: &str) -> Result<Grant, ApiError> {
     let unknown = || ApiError::invalid_request(format!("There is no policy {policy}."), Some("policy"));
     let id = PolicyId::parse(policy).map_err(|_| unknown())?;
-    let policy = admin.world.catalog.policies.get(&id).ok_or_else(unknown)?;
+    let policy = catalog.policies.get(&id).ok_or_else(unknown)?;
     let label = if admin.actor.role == Role::Member {
         "member"
     } else {
         "admin"
     };
     let key = KeyIdentity {
-        kid: "admin".to_owned(),
+        kid: TESTER.to_owned(),
         label: label.to_owned(),
         principal: Some(admin.actor.name.clone()),
     };

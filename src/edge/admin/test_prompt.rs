@@ -3,11 +3,10 @@
 use super::{Admin, fusion, observe};
 use crate::access::roles::Act;
 use crate::account::usage::Source;
-use crate::catalog::FusionProfile;
 use crate::edge::reply::{self, Reply};
 use crate::edge::shell::Shell;
 use crate::edge::{clock, completions, finishing, isolate, ledger, listing};
-use crate::route::{Hints, Shape};
+use crate::route::{Hints, Shape, fusion_model};
 use crate::run::fusion::input::FusionInput;
 use crate::run::fusion::test_prompt::{TestPrompt, TestPromptInput};
 use crate::wire::json::RawJson;
@@ -42,7 +41,7 @@ pub(super) async fn serve(admin: &Admin<'_>, id: &str) -> Reply {
         .unwrap_or_else(|| admin.world.catalog.settings.admin_policy.clone());
     let mut grant = observe::grant(admin, &policy)?;
     Source::TestPrompt.label().clone_into(&mut grant.key.label);
-    let world = with_draft(admin, &draft);
+    let world = fusion::with_draft(admin, &draft);
     let planned = listing::decide(admin.incoming, &world, |world| {
         crate::route::plan(&call, world, &grant, &Hints::default())
     });
@@ -113,25 +112,6 @@ fn call_of(id: &str, prompt: &str) -> Result<Call, ApiError> {
             Some("prompt"),
         ));
     }
-    let name = if id == "default" {
-        "clawrouter/fusion".to_owned()
-    } else {
-        format!("clawrouter/fusion:{id}")
-    };
-    let body = json!({"model": name, "messages": [{"role": "user", "content": prompt}], "stream": true});
+    let body = json!({"model": fusion_model(id), "messages": [{"role": "user", "content": prompt}], "stream": true});
     Ok(chat::parse(Bytes::from(body.to_string()), &Limits::default())?)
-}
-
-/// The catalog as it would be with this draft in force.
-fn with_draft(admin: &Admin<'_>, draft: &FusionProfile) -> crate::edge::isolate::World {
-    let mut catalog = (*admin.world.catalog).clone();
-    let live = FusionProfile {
-        enabled: true,
-        ..draft.clone()
-    };
-    catalog.fusion_profiles.insert(live.id.clone(), Arc::new(live));
-    crate::edge::isolate::World {
-        catalog: Arc::new(catalog),
-        ..admin.world.clone()
-    }
 }

@@ -9,6 +9,8 @@ mod store;
 use self::book::Book;
 use self::store::Store;
 use super::client::{ObjectError, answer, call, question};
+use crate::account::asked::{Asked, AskedRequest};
+use crate::account::figures::FiguresPart;
 use crate::account::ledger::query::{
     BudgetsAnswer, BudgetsRequest, FindRequest, KeyState, KeysAnswer, ListRequest, MAX_KIDS, MetricsPart, PauseRequest,
     RevokeRequest, UsageRequest,
@@ -17,7 +19,10 @@ use crate::account::ledger::{
     self, BudgetRule, Granted, HeartbeatAnswer, HeartbeatRequest, KnownCost, Lease, Line, ProviderCap, Refusal,
     ReserveAnswer, ReserveRequest, SettleAmountRequest, SettleAnswer, SettleRequest, Stage, Subject, Ticket, pace,
 };
+use crate::account::listing::RequestFilter;
+use crate::account::reprice::{RepriceRequest, RepricedPart};
 use crate::account::rollup;
+use crate::account::usage::RequestRow;
 use crate::catalog::NanoUsd;
 use crate::catalog::document::{BudgetScope, BudgetWindow};
 use crate::edge::{clock, config};
@@ -81,6 +86,24 @@ impl DurableObject for Ledger {
                 answer(Ok(
                     self.reading(|book, store, _| store.list(&book.days, &policy, &filter))?
                 ))
+            }
+            "/figures" => {
+                let filter: RequestFilter = serde_json::from_str(&body)?;
+                let mut part = FiguresPart::default();
+                part.complete = self.look(filter.from, filter.to, |row| part.add(&filter, row))?;
+                answer(Ok(part))
+            }
+            "/reprice" => {
+                let request: RepriceRequest = serde_json::from_str(&body)?;
+                let mut part = RepricedPart::default();
+                part.complete = self.look(Some(request.since), None, |row| part.add(&request, row))?;
+                answer(Ok(part))
+            }
+            "/asked" => {
+                let request: AskedRequest = serde_json::from_str(&body)?;
+                let mut asked = Asked::default();
+                asked.complete = self.look(Some(request.since), None, |row| asked.add(request, row))?;
+                answer(Ok(asked))
             }
             "/request" => {
                 let find: FindRequest = serde_json::from_str(&body)?;
@@ -289,6 +312,11 @@ impl Ledger {
             }
             Ok(all)
         })
+    }
+
+    /// Shows `each` the newest rows of a period; true: there are no others.
+    fn look(&self, from: Option<Millis>, to: Option<Millis>, each: impl FnMut(&RequestRow)) -> Result<bool> {
+        self.reading(|book, store, _| store.look(&book.days, from, to, each))
     }
 
     fn metrics(&self) -> Result<MetricsPart> {

@@ -2,6 +2,7 @@
 
 mod advertising;
 mod fusion;
+mod overview;
 mod planning;
 mod preferences;
 mod provider_spend;

@@ -20,4 +20,5 @@ mod tiers;
 mod timers;
 mod told;
 mod tool_loops;
+mod witness;
 mod world;

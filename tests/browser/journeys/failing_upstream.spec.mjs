@@ -25,6 +25,10 @@ test("two attempts in the list and in the trace, one cost", async ({ page }) => 
   // 1,000 tokens at $2 and 100 at $8 a million.
   await expect(row.getByRole("cell", { name: "$0.0028" })).toBeVisible();
 
+  const figures = page.getByLabel("Of all requests in this filter");
+  await expect(figures).toContainText("$0.0028");
+  await expect(figures).toContainText("0 %");
+
   await row.getByRole("link").first().click();
   await ready(page, /^Request/);
   const timeline = page.getByRole("group", { name: "Timeline" });

@@ -31,6 +31,16 @@ test("a key is created, used, rotated with an overlap and revoked; the next call
 
   const rows = page.getByRole("table", { name: "Keys" }).getByRole("row").filter({ hasText: "build-server" });
   await expect(rows).toHaveCount(1);
+  const { kid } = (await stage.router.admin("GET", "keys?q=build-server")).json.items[0];
+  const { document, revision } = (await stage.router.admin("GET", `keys/${kid}`)).json;
+  await stage.router.admin("PUT", `keys/${kid}`, { ...document, policy: "default" }, { "if-match": `"${revision}"` });
+  await rows.getByRole("button", { name: "Actions for build-server" }).click();
+  await page.getByRole("menuitem", { name: "History" }).click();
+  const history = page.getByRole("dialog", { name: "History of build-server" });
+  await history.getByRole("button", { name: `Restore revision ${revision}` }).click();
+  await expect(page.getByText(`Revision ${revision} of build-server restored as revision ${revision + 2}.`)).toBeVisible();
+  expect((await stage.router.admin("GET", `keys/${kid}`)).json.policy).toBe("team-research");
+
   await rows.getByRole("button", { name: "Actions for build-server" }).click();
   await page.getByRole("menuitem", { name: "Rotate" }).click();
   const rotate = page.getByRole("dialog", { name: "Rotate build-server" });

@@ -6,10 +6,22 @@ import { describe, expect, it } from 'vitest'
 import { Deleted, History, stored } from './common.ts'
 import { type Collection, Credential, Credentials, documents, Export, Imported, listOf } from './documents.ts'
 import { Explanation } from './explain.ts'
-import { Draft, Readiness, TestEvent, Verified } from './fusion.ts'
-import { Audit, Setup, UsageReport } from './govern.ts'
-import { Keys, Minted, Revoked } from './keys.ts'
-import { Candidates, Cleared, Content, Discovered, Health, Requests, Sessions, Trace } from './operate.ts'
+import { Draft, Listing, Preview, Readiness, Repriced, TestEvent, Verified } from './fusion.ts'
+import { Audit, PolicyEffect, Setup, UsageReport } from './govern.ts'
+import { KeyRevision, Keys, Minted, Revoked } from './keys.ts'
+import {
+  Candidates,
+  Cleared,
+  Content,
+  Discovered,
+  Health,
+  ModelPolicies,
+  Overview,
+  RequestFigures,
+  Requests,
+  Sessions,
+  Trace,
+} from './operate.ts'
 import { Me } from './session.ts'
 
 const folder = join(import.meta.dirname, '../../../../tests/fixtures/admin/')
@@ -39,6 +51,8 @@ const schemas: Record<string, v.GenericSchema> = {
   provider: one('providers'),
   models: listOf('models'),
   model: one('models'),
+  'models-overview': Overview,
+  'model-policies': ModelPolicies,
   candidates: Candidates,
   pools: listOf('pools'),
   pool: one('pools'),
@@ -55,15 +69,21 @@ const schemas: Record<string, v.GenericSchema> = {
   'fusion-test': v.array(TestEvent),
   readiness: Readiness,
   'readiness-none': Readiness,
+  'fusion-repriced': Repriced,
+  'fusion-listing': Listing,
+  'fusion-preview': Preview,
   verified: Verified,
   'verified-failed': Verified,
   history: History,
   policies: listOf('policies'),
   policy: one('policies'),
+  'policy-effect': PolicyEffect,
   'policy-saved': one('policies'),
   settings: one('settings'),
   deleted: Deleted,
   keys: Keys,
+  'key-history': History,
+  'key-restored': KeyRevision,
   'key-minted': Minted,
   'key-rotated': Minted,
   'key-revoked': Revoked,
@@ -74,11 +94,13 @@ const schemas: Record<string, v.GenericSchema> = {
   'pool-reset': Cleared,
   sessions: Sessions,
   requests: Requests,
+  'request-figures': RequestFigures,
   trace: Trace,
   'trace-failed': Trace,
   explanation: Explanation,
   'usage-policy': UsageReport,
   'usage-model': UsageReport,
+  'usage-provider': UsageReport,
   'usage-day': UsageReport,
   audit: Audit,
   setup: Setup,

@@ -67,6 +67,26 @@ export const Readiness = v.object({
 })
 export type Readiness = v.InferOutput<typeof Readiness>
 
+export const Repriced = v.object({
+  requests: v.number(),
+  before_usd: Usd,
+  after_usd: Usd,
+  unpriced: v.array(v.object({ slot: v.string(), model: v.string(), why: v.string(), requests: v.number() })),
+  looked_at: v.number(),
+  complete: v.boolean(),
+})
+export type Repriced = v.InferOutput<typeof Repriced>
+
+/** What callers at this edge location are shown of a profile. */
+export const Listing = v.object({ current: v.boolean(), policies: v.array(v.string()) })
+
+/** What a key would be shown with a draft in force. */
+export const Preview = v.object({
+  model: v.string(),
+  models: v.array(v.object({ id: v.string(), is_new: v.boolean() })),
+  gone: v.array(v.string()),
+})
+
 export const Verified = v.object({
   model: v.string(),
   ok: v.boolean(),
@@ -75,6 +95,10 @@ export const Verified = v.object({
   class: maybe(v.string()),
   message: maybe(v.string()),
   verified_at: maybe(Time),
+  answer: maybe(v.string()),
+  upstream: maybe(
+    v.object({ status: v.number(), code: v.string(), message: v.string(), request_id: maybe(v.string()) }),
+  ),
 })
 export type Verified = v.InferOutput<typeof Verified>
 

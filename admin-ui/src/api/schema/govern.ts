@@ -45,3 +45,13 @@ export const SetupCheck = v.object({
 })
 export type SetupCheck = v.InferOutput<typeof SetupCheck>
 export const Setup = v.object({ checks: v.array(SetupCheck) })
+
+/** What a changed policy would have refused. */
+export const PolicyEffect = v.object({
+  requests: v.number(),
+  refused: v.number(),
+  models: v.array(v.object({ model: v.string(), requests: v.number() })),
+  looked_at: v.number(),
+  complete: v.boolean(),
+})
+export type PolicyEffect = v.InferOutput<typeof PolicyEffect>

@@ -45,3 +45,6 @@ export const Minted = v.object({
 export type Minted = v.InferOutput<typeof Minted>
 
 export const Revoked = v.object({ kid: v.string(), revoked_at: Time })
+
+/** What a change of a key's document answers. */
+export const KeyRevision = v.object({ revision: v.number() })

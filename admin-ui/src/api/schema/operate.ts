@@ -104,6 +104,20 @@ export const RequestRow = v.object(row)
 export type RequestRow = v.InferOutput<typeof RequestRow>
 export const Requests = page(RequestRow)
 
+/** Of every row that a filter finds. */
+export const RequestFigures = v.object({
+  requests: v.number(),
+  errors: v.number(),
+  ttft_p50_ms: maybe(v.number()),
+  ttft_p95_ms: maybe(v.number()),
+  cost_usd: Usd,
+  looked_at: v.number(),
+  complete: v.boolean(),
+  bar_ms: v.number(),
+  bars: v.array(v.object({ at: Time, requests: v.number(), errors: v.number() })),
+})
+export type RequestFigures = v.InferOutput<typeof RequestFigures>
+
 /** The Worker numbers spans; the page uses the number as text. */
 const SpanId = v.pipe(v.union([v.number(), v.string()]), v.transform(String))
 export const Span = v.object({
@@ -144,6 +158,32 @@ export type ContentSide = v.InferOutput<typeof Side>
 /** Both sides of a request whose policy keeps them. */
 export const Content = v.object({ request_id: v.string(), expires_at: maybe(Time), request: Side, response: Side })
 export type Content = v.InferOutput<typeof Content>
+
+/** Providers and models over all policies. */
+export const Overview = v.object({
+  policies: v.number(),
+  providers: v.array(
+    v.object({
+      provider: v.string(),
+      models: v.number(),
+      priced: v.number(),
+      policies: v.number(),
+      verified_at: maybe(Time),
+      p50_ms: maybe(v.number()),
+    }),
+  ),
+  models: v.array(
+    v.object({
+      model: v.string(),
+      listed: v.number(),
+      used_in: v.array(v.object({ kind: v.string(), id: v.string(), as: v.string() })),
+    }),
+  ),
+})
+export type Overview = v.InferOutput<typeof Overview>
+export const ModelPolicies = v.object({
+  policies: v.array(v.object({ policy: v.string(), listed: v.boolean(), reason: maybe(Reason) })),
+})
 
 /** A model as one policy may execute it now. */
 export const ModelCandidate = v.object({

@@ -22,6 +22,7 @@ import { toast, toastError } from '../../ui/toast.tsx'
 import { callerName } from '../shared/model-options.ts'
 import { DraftForm } from './draft-form.tsx'
 import { useDraft } from './draft-state.ts'
+import { EdgeProgress } from './effects.tsx'
 import { HistoryDialog } from './history.tsx'
 import { NewProfile } from './new-profile.tsx'
 import { ReadinessPanels } from './readiness.tsx'
@@ -40,6 +41,8 @@ export default function Fusion(): JSX.Element {
   const profiles = useResource('documents/fusion-profiles', signal => listDocuments('fusion-profiles', {}, signal))
   const candidates = useResource('candidates?', signal => listCandidates(null, signal))
   const [lastTest, setLastTest] = useState<(TestStatus & { draft: FusionProfile }) | null>(null)
+  /** The revision that was enabled here, while its way to callers is shown. */
+  const [enabled, setEnabled] = useState<number | null>(null)
   const [discarding, setDiscarding] = useState(false)
 
   const panel = query.get('panel')
@@ -148,6 +151,9 @@ export default function Fusion(): JSX.Element {
         </>
       }
     >
+      {enabled !== null && isLive && (
+        <EdgeProgress profile={profile} revision={enabled} onClose={() => setEnabled(null)} />
+      )}
       <Loaded of={server} what="The draft" lines={10}>
         {data => (
           <>
@@ -208,10 +214,12 @@ export default function Fusion(): JSX.Element {
           readiness={readiness}
           tested={tested?.ok === true}
           onClose={() => open(null)}
-          onEnabled={async revision => {
+          onEnabled={async ({ revision, propagation }) => {
             await reload()
             open(null)
-            toast(`${callerName(profile)} is live, revision ${revision}. Other edge locations follow within 60 s.`)
+            const wait = propagation?.store === 'kv' ? ` Visible everywhere within ${propagation.max_seconds} s.` : ''
+            toast(`${callerName(profile)} is live, revision ${revision}.${wait}`)
+            setEnabled(revision)
           }}
         />
       )}

@@ -1,10 +1,12 @@
 /** The right column: each call for one policy, the figures, and who will see the model. */
 import type { JSX } from 'preact'
 import { useState } from 'preact/hooks'
+import type { FusionProfile } from '../../api/schema/documents.ts'
 import type { Readiness, ReadinessCall, ReadinessPolicy } from '../../api/schema/fusion.ts'
 import { useNow } from '../../lib/clock.ts'
 import { ago, clock, duration, money, multiple } from '../../lib/format.ts'
 import { plural } from '../../lib/text.ts'
+import { Button } from '../../ui/button.tsx'
 import { Callout } from '../../ui/callout.tsx'
 import { Chip, type Tone } from '../../ui/chip.tsx'
 import { ErrorBox } from '../../ui/loaded.tsx'
@@ -14,6 +16,7 @@ import { Skeleton } from '../../ui/states.tsx'
 import { Table } from '../../ui/table.tsx'
 import { ReasonText, Verify } from '../shared/fix.tsx'
 import type { DraftState } from './draft-state.ts'
+import { PreviewDialog } from './preview.tsx'
 
 const tones: Record<ReadinessCall['state'], Tone> = { verified: 'ok', unverified: 'warn', blocked: 'bad' }
 
@@ -97,14 +100,29 @@ function KeyRows({ policy }: { policy: ReadinessPolicy }): JSX.Element | null {
 function Policies({
   readiness,
   caller,
+  draft,
   onPolicy,
 }: {
   readiness: Readiness
   caller: string
+  draft: FusionProfile | undefined
   onPolicy: (policy: string) => void
 }): JSX.Element {
+  const [previews, setPreviews] = useState(false)
   return (
-    <Panel title={`Who will see ${caller}`} aside="Hidden unless the synthesizer can be executed and paid." flush>
+    <Panel
+      title={`Who will see ${caller}`}
+      aside={
+        <>
+          <span>Hidden unless the synthesizer can be executed and paid.</span>
+          <Button small onClick={() => setPreviews(true)}>
+            Preview as key…
+          </Button>
+        </>
+      }
+      flush
+    >
+      {previews && draft && <PreviewDialog draft={draft} onClose={() => setPreviews(false)} />}
       <Table
         label={`Policies that will see ${caller}`}
         rows={readiness.policies}
@@ -259,7 +277,7 @@ export function ReadinessPanels({
       </Panel>
       {readiness && <FiguresOf readiness={readiness} />}
       {readiness && readiness.policies.length > 0 && (
-        <Policies readiness={readiness} caller={caller} onPolicy={choose} />
+        <Policies readiness={readiness} caller={caller} draft={state.draft} onPolicy={choose} />
       )}
     </div>
   )

@@ -2,6 +2,7 @@
 import type { JSX } from 'preact'
 import { useState } from 'preact/hooks'
 import { enableProfile } from '../../api/fusion.ts'
+import type { Stored } from '../../api/schema/common.ts'
 import type { Draft, Readiness } from '../../api/schema/fusion.ts'
 import { useWork } from '../../api/work.ts'
 import { money, multiple } from '../../lib/format.ts'
@@ -12,6 +13,7 @@ import { Dialog } from '../../ui/dialog.tsx'
 import { Diff } from '../../ui/diff.tsx'
 import { Checkbox, TextInput } from '../../ui/field.tsx'
 import { ErrorBox } from '../../ui/loaded.tsx'
+import { LastWeek } from './effects.tsx'
 
 interface ReviewProps {
   profile: string
@@ -20,7 +22,7 @@ interface ReviewProps {
   readiness: Readiness
   tested: boolean
   onClose: () => void
-  onEnabled: (revision: number) => Promise<void>
+  onEnabled: (live: Stored<unknown>) => Promise<void>
 }
 
 function keysOf(readiness: Readiness, names: string[]): number {
@@ -56,7 +58,7 @@ export function Review({
   const enable = async () => {
     await run(async () => {
       const live = await enableProfile(profile, server.base_revision, note.trim() || undefined)
-      await onEnabled(live.revision)
+      await onEnabled(live)
     })
   }
   return (
@@ -126,6 +128,7 @@ export function Review({
           )}
           .{readiness.figures.typical_cost_usd != null && <> Typical: {money(readiness.figures.typical_cost_usd)}.</>}
         </p>
+        <LastWeek profile={profile} draft={`${server.base_revision}/${server.updated_at}`} />
       </div>
       {toAccept.length > 0 && (
         <fieldset class="stack-8">

@@ -26,6 +26,7 @@ import { Table } from '../../ui/table.tsx'
 import { Ago } from '../../ui/time.tsx'
 import { CreateKey } from './create.tsx'
 import { Created } from './created.tsx'
+import { KeyHistory } from './history.tsx'
 import { RevokeKey } from './revoke.tsx'
 import { RotateKey } from './rotate.tsx'
 
@@ -62,7 +63,7 @@ function Budget({ keyRow }: { keyRow: Key }): JSX.Element {
   )
 }
 
-type Open = { kind: 'revoke' | 'rotate'; key: Key } | null
+type Open = { kind: 'revoke' | 'rotate' | 'history'; key: Key } | null
 
 export default function Keys(): JSX.Element {
   const query = useQuery()
@@ -198,21 +199,23 @@ export default function Keys(): JSX.Element {
                       id: 'menu',
                       menu: true,
                       head: <span class="visually-hidden">Actions</span>,
-                      cell: key =>
-                        key.revoked_at ? null : (
-                          <Menu
-                            label={`Actions for ${key.label ?? key.kid}`}
-                            items={[
-                              { text: 'Show requests', onSelect: () => route(adminUrl('/requests', { key: key.kid })) },
-                              mint && { text: 'Rotate', onSelect: () => setOpen({ kind: 'rotate', key }) },
-                              can('keys.revoke') && {
+                      cell: key => (
+                        <Menu
+                          label={`Actions for ${key.label ?? key.kid}`}
+                          items={[
+                            { text: 'Show requests', onSelect: () => route(adminUrl('/requests', { key: key.kid })) },
+                            { text: 'History', onSelect: () => setOpen({ kind: 'history', key }) },
+                            mint &&
+                              !key.revoked_at && { text: 'Rotate', onSelect: () => setOpen({ kind: 'rotate', key }) },
+                            can('keys.revoke') &&
+                              !key.revoked_at && {
                                 text: 'Revoke',
                                 onSelect: () => setOpen({ kind: 'revoke', key }),
                                 danger: true,
                               },
-                            ]}
-                          />
-                        ),
+                          ]}
+                        />
+                      ),
                     },
                   ]}
                 />
@@ -243,6 +246,7 @@ export default function Keys(): JSX.Element {
         <CreateKey policies={policyIds} preset={policy} onClose={() => query.set({ new: null })} onMinted={setMinted} />
       )}
       {open?.kind === 'revoke' && <RevokeKey keyRow={open.key} onClose={() => setOpen(null)} />}
+      {open?.kind === 'history' && <KeyHistory keyRow={open.key} onClose={() => setOpen(null)} />}
       {open?.kind === 'rotate' && (
         <RotateKey
           keyRow={open.key}

@@ -1,7 +1,7 @@
 /** Models and providers: what is connected, what it costs, what was proven by a real call. */
 import type { JSX } from 'preact'
 import { listDocuments } from '../../api/documents.ts'
-import { listCandidates, readHealth } from '../../api/operate.ts'
+import { listCandidates, readHealth, readOverview } from '../../api/operate.ts'
 import { useResource } from '../../api/resource.ts'
 import { can } from '../../api/session.ts'
 import { useQuery } from '../../lib/url.ts'
@@ -15,6 +15,7 @@ export default function Models(): JSX.Element {
   const query = useQuery()
   const providers = useResource('documents/providers', signal => listDocuments('providers', {}, signal))
   const health = useResource('health', readHealth, { pollMs: 30_000 })
+  const overview = useResource('models/overview', readOverview, { pollMs: 30_000 })
   const models = useResource('documents/models', signal => listDocuments('models', {}, signal))
   const candidates = useResource('candidates?', signal => listCandidates(null, signal))
   const connect = can('documents.write') || can('local.discover')
@@ -40,6 +41,7 @@ export default function Models(): JSX.Element {
       <ProvidersPanel
         providers={providers}
         health={health}
+        overview={overview.data}
         quiet={quiet}
         all={all}
         onAll={on => query.set({ all: on ? '1' : '0' })}
@@ -51,6 +53,7 @@ export default function Models(): JSX.Element {
         candidates={candidates}
         hidden={all ? new Set() : quiet}
         health={health.data}
+        overview={overview}
         provider={query.get('provider')}
         q={query.get('q')}
         onFilter={query.set}

@@ -2,16 +2,17 @@
 import type { JSX } from 'preact'
 import { useState } from 'preact/hooks'
 import { useLocation } from 'preact-iso'
-import type { Resource } from '../../api/resource.ts'
+import { readModelPolicies } from '../../api/operate.ts'
+import { type Resource, useResource } from '../../api/resource.ts'
 import type { Page as PageOf, Stored } from '../../api/schema/common.ts'
 import type { Model } from '../../api/schema/documents.ts'
-import type { Health, ModelCandidate } from '../../api/schema/operate.ts'
+import type { Health, ModelCandidate, Overview } from '../../api/schema/operate.ts'
 import { can } from '../../api/session.ts'
 import { duration, price, tokens } from '../../lib/format.ts'
 import { matches, plural } from '../../lib/text.ts'
 import { adminUrl } from '../../lib/url.ts'
 import { Chip } from '../../ui/chip.tsx'
-import { EmptyFiltered, ErrorBox } from '../../ui/loaded.tsx'
+import { EmptyFiltered, ErrorBox, Loaded } from '../../ui/loaded.tsx'
 import { Menu } from '../../ui/menu.tsx'
 import { Panel } from '../../ui/panel.tsx'
 import { SearchBox } from '../../ui/search.tsx'
@@ -19,7 +20,7 @@ import { Empty, Skeleton } from '../../ui/states.tsx'
 import { Table } from '../../ui/table.tsx'
 import { Ago } from '../../ui/time.tsx'
 import { DocumentDialog } from '../shared/document-dialog.tsx'
-import { ReasonText, Verify } from '../shared/fix.tsx'
+import { fixHref, ReasonText, Verify } from '../shared/fix.tsx'
 
 interface Row {
   id: string
@@ -73,21 +74,61 @@ function State({ row }: { row: Row }): JSX.Element {
   return candidate.verified_at ? <Chip tone="ok">verified</Chip> : <Chip tone="warn">unverified</Chip>
 }
 
+function Policies({ model }: { model: string }): JSX.Element {
+  const rows = useResource(`models/policies/${model}`, signal => readModelPolicies(model, signal))
+  return (
+    <Loaded of={rows} what="Its policies" lines={2}>
+      {data =>
+        data.policies.map(row => (
+          <p key={row.policy}>
+            <Chip tone={row.listed ? 'ok' : 'off'}>{row.policy}</Chip>{' '}
+            {row.reason && <ReasonText reason={row.reason} model={model} />}
+          </p>
+        ))
+      }
+    </Loaded>
+  )
+}
+
+/** How many policies list the model, opened one by one. */
+function Listed({ model, listed, of }: { model: string; listed: number; of: number }): JSX.Element {
+  const [open, setOpen] = useState(false)
+  return (
+    <details class="small stack-4" onToggle={event => setOpen(event.currentTarget.open)}>
+      <summary>
+        {listed} of {of}
+      </summary>
+      {open && <Policies model={model} />}
+    </details>
+  )
+}
+
 interface ModelsProps {
   models: Resource<PageOf<Stored<Model>>>
   candidates: Resource<{ items: ModelCandidate[] }>
   /** Providers whose models are left out unless a filter asks for them. */
   hidden: ReadonlySet<string>
   health: Health | undefined
+  overview: Resource<Overview>
   provider: string
   q: string
   onFilter: (change: Record<string, string | null>) => void
 }
 
-export function ModelsPanel({ models, candidates, hidden, health, provider, q, onFilter }: ModelsProps): JSX.Element {
+export function ModelsPanel({
+  models,
+  candidates,
+  hidden,
+  health,
+  overview,
+  provider,
+  q,
+  onFilter,
+}: ModelsProps): JSX.Element {
   const { route } = useLocation()
   const [editing, setEditing] = useState<string | null>(null)
   const firstToken = new Map(health?.targets.map(item => [item.target, item.ttft_p50_ms]))
+  const reach = new Map(overview.data?.models.map(item => [item.model, item]))
   const refresh = () => void candidates.refresh()
   const all = modelRows(models.data?.items ?? [], candidates.data?.items ?? [])
   const rows = all.filter(
@@ -181,6 +222,36 @@ export function ModelsPanel({ models, candidates, hidden, health, provider, q, o
                       .filter(flag => shownFlags.includes(flag))
                       .map(flag => (flag === 'json_schema' ? 'JSON schema' : flag))
                       .join(', ') || 'text'}
+                  </span>
+                ),
+              },
+              {
+                id: 'listed',
+                head: 'Listed for policies',
+                wide: true,
+                named: true,
+                sort: row => reach.get(row.id)?.listed ?? 0,
+                cell: row => {
+                  const found = reach.get(row.id)
+                  if (!found) return <span class="muted">{overview.error ? 'not known' : '–'}</span>
+                  return <Listed model={row.id} listed={found.listed} of={overview.data?.policies ?? 0} />
+                },
+              },
+              {
+                id: 'used',
+                head: 'Used in',
+                wide: true,
+                cell: row => (
+                  <span class="small muted">
+                    {reach.get(row.id)?.used_in.map(({ kind, id, as }, index) => (
+                      <span key={kind + id + as}>
+                        {index > 0 && ', '}
+                        <a href={fixHref({ kind: kind === 'fusion' ? 'profile' : kind, id }, '')}>
+                          {kind} {id}
+                        </a>{' '}
+                        as {as}
+                      </span>
+                    ))}
                   </span>
                 ),
               },

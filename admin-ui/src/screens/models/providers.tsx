@@ -2,11 +2,13 @@
 import type { JSX } from 'preact'
 import { useState } from 'preact/hooks'
 import { saveDocument } from '../../api/documents.ts'
-import type { Resource } from '../../api/resource.ts'
+import { readUsage } from '../../api/govern.ts'
+import { type Resource, useResource } from '../../api/resource.ts'
 import type { Page as PageOf, Stored } from '../../api/schema/common.ts'
 import type { Provider } from '../../api/schema/documents.ts'
-import type { Health } from '../../api/schema/operate.ts'
+import type { Health, Overview } from '../../api/schema/operate.ts'
 import { can } from '../../api/session.ts'
+import { duration, money } from '../../lib/format.ts'
 import { plural, spaced } from '../../lib/text.ts'
 import { adminUrl } from '../../lib/url.ts'
 import { Button } from '../../ui/button.tsx'
@@ -16,13 +18,17 @@ import { Menu } from '../../ui/menu.tsx'
 import { Panel } from '../../ui/panel.tsx'
 import { Empty } from '../../ui/states.tsx'
 import { Table } from '../../ui/table.tsx'
+import { Ago } from '../../ui/time.tsx'
 import { toast, toastError } from '../../ui/toast.tsx'
 import { DocumentDialog } from '../shared/document-dialog.tsx'
 import { ReasonText } from '../shared/fix.tsx'
 
+const spentMs = 30 * 86_400_000
+
 interface ProvidersProps {
   providers: Resource<PageOf<Stored<Provider>>>
   health: Resource<Health>
+  overview: Overview | undefined
   /** Hidden unless `all` is on or one of them is selected. */
   quiet: ReadonlySet<string>
   all: boolean
@@ -36,41 +42,13 @@ function authText(provider: Provider): string {
   return scheme === 'access_service_token' ? 'Access service token' : spaced(scheme)
 }
 
-/** What the Worker says; a Worker that says nothing about providers is asked through its pools. */
-export function providerState(
-  provider: Provider,
-  health: Health,
-): NonNullable<Health['providers']>[number] | undefined {
-  const told = health.providers?.find(item => item.provider === provider.id)
-  if (told || health.providers) return told
-  const scheme = provider.auth?.scheme ?? 'bearer'
-  const free =
-    scheme === 'none' ||
-    scheme === 'access_service_token' ||
-    provider.transport?.kind === 'demo' ||
-    provider['credential_optional'] === true
-  const pool = health.pools.find(item => item.pool === provider.pool)
-  const connected = free || (pool?.credentials.some(item => item.state !== 'dead') ?? false)
-  const id = provider.pool ?? provider.id
-  return {
-    provider: provider.id,
-    connected,
-    reason: connected
-      ? null
-      : {
-          code: 'no_credential',
-          text: `Pool ${id} has no credential.`,
-          fix: { kind: 'pool', id, text: `Add a credential to pool ${id}` },
-        },
-    models: null,
-  }
-}
-
 /** Bundled providers that nobody connected or changed: most of a fresh catalog, and nothing to look at every day. */
 export function quietProviders(providers: readonly Stored<Provider>[], health: Health | undefined): Set<string> {
   if (!health) return new Set()
   const quiet = providers.filter(
-    item => item.source === 'bundled' && providerState(item.document, health)?.connected === false,
+    item =>
+      item.source === 'bundled' &&
+      health.providers?.some(told => told.provider === item.document.id && !told.connected),
   )
   return new Set(quiet.map(item => item.document.id))
 }
@@ -78,6 +56,7 @@ export function quietProviders(providers: readonly Stored<Provider>[], health: H
 export function ProvidersPanel({
   providers,
   health,
+  overview,
   quiet,
   all,
   onAll,
@@ -85,10 +64,12 @@ export function ProvidersPanel({
   onSelect,
 }: ProvidersProps): JSX.Element {
   const [editing, setEditing] = useState<string | null>(null)
-  const stateOf = (id: string) => {
-    const provider = providers.data?.items.find(item => item.document.id === id)?.document
-    return provider && health.data ? providerState(provider, health.data) : undefined
-  }
+  const spent = useResource('usage?provider&30d', signal =>
+    readUsage({ group: 'provider', from: new Date(Date.now() - spentMs).toISOString() }, signal),
+  )
+  const stateOf = (id: string) => health.data?.providers?.find(item => item.provider === id)
+  const rowOf = (id: string) => overview?.providers.find(item => item.provider === id)
+  const spentOn = (id: string) => spent.data && (spent.data.groups.find(group => group.id === id)?.cost_usd ?? 0)
   const toggle = async (item: Stored<Provider>) => {
     const on = item.document.enabled === false
     try {
@@ -164,11 +145,53 @@ export function ProvidersPanel({
                   number: true,
                   named: true,
                   sort: item => stateOf(item.document.id)?.models ?? 0,
-                  cell: item => stateOf(item.document.id)?.models ?? '–',
+                  cell: item => {
+                    const row = rowOf(item.document.id)
+                    const found = stateOf(item.document.id)?.models ?? row?.models
+                    return (
+                      <>
+                        {found ?? '–'}
+                        {row && row.models > 0 && <small>{row.priced} priced</small>}
+                      </>
+                    )
+                  },
+                },
+                {
+                  id: 'policies',
+                  head: 'Policies',
+                  number: true,
+                  named: true,
+                  sort: item => rowOf(item.document.id)?.policies ?? 0,
+                  cell: item => rowOf(item.document.id)?.policies ?? '–',
+                },
+                {
+                  id: 'spent',
+                  head: 'Spent, 30 days',
+                  number: true,
+                  named: true,
+                  sort: item => spentOn(item.document.id) ?? 0,
+                  cell: item => money(spentOn(item.document.id)),
+                },
+                {
+                  id: 'p50',
+                  head: 'First token, p50',
+                  number: true,
+                  named: true,
+                  sort: item => rowOf(item.document.id)?.p50_ms ?? 0,
+                  cell: item => duration(rowOf(item.document.id)?.p50_ms),
+                },
+                {
+                  id: 'verified',
+                  head: 'Last real call',
+                  named: true,
+                  cell: item => {
+                    const at = rowOf(item.document.id)?.verified_at
+                    return at ? <Ago at={at} /> : '–'
+                  },
                 },
                 {
                   id: 'address',
-                  head: 'Address',
+                  head: 'Address and pool',
                   wide: true,
                   cell: item => (
                     <>
@@ -178,20 +201,16 @@ export function ProvidersPanel({
                             ? 'built in'
                             : (item.document.transport?.name ?? '–'))}
                       </span>
-                      <small>{authText(item.document)}</small>
+                      <small>
+                        {authText(item.document)}
+                        {item.document.pool && (
+                          <>
+                            , pool <a href={adminUrl('/pools', { pool: item.document.pool })}>{item.document.pool}</a>
+                          </>
+                        )}
+                      </small>
                     </>
                   ),
-                },
-                {
-                  id: 'pool',
-                  head: 'Pool',
-                  named: true,
-                  cell: item =>
-                    item.document.pool ? (
-                      <a href={adminUrl('/pools', { pool: item.document.pool })}>{item.document.pool}</a>
-                    ) : (
-                      <span class="muted">none</span>
-                    ),
                 },
                 {
                   id: 'menu',

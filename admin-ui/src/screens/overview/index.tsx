@@ -1,7 +1,7 @@
 /** Overview: the setup checklist until it is done, then figures and what needs attention. */
 import type { JSX } from 'preact'
 import { readSetup, readUsage } from '../../api/govern.ts'
-import { listRequests, readHealth } from '../../api/operate.ts'
+import { listRequests, readFigures, readHealth } from '../../api/operate.ts'
 import { useResource } from '../../api/resource.ts'
 import { useNow } from '../../lib/clock.ts'
 import { clock, count, duration, money, percent } from '../../lib/format.ts'
@@ -14,7 +14,6 @@ import { Figures, Panel } from '../../ui/panel.tsx'
 import { Empty } from '../../ui/states.tsx'
 import { Table } from '../../ui/table.tsx'
 import { Spark } from '../../viz/spark.tsx'
-import { summary } from '../requests/summary.ts'
 import { Attempts, Status } from '../shared/request-cells.tsx'
 import { Attention } from './attention.tsx'
 import { Checklist } from './checklist.tsx'
@@ -31,16 +30,20 @@ export default function Overview(): JSX.Element {
     pollMs: 60_000,
   })
   const requests = useResource('requests?overview', signal => listRequests({ limit: 50 }, signal), { pollMs: 5000 })
+  const figures = useResource(`figures?from=${today}`, signal => readFigures({ from: today }, signal), {
+    pollMs: 60_000,
+  })
   const health = useResource('health', readHealth, { pollMs: 10_000 })
 
   const open = setup.data?.checks.filter(check => !check.ok && !check.optional) ?? []
   const todays = usage.data?.groups.find(group => today.startsWith(group.id))
   const rows = requests.data?.items ?? []
-  const sums = summary(rows)
   const fusion = rows.filter(row => row.strategy === 'fusion').length
   const fallback = rows.filter(row => row.attempts.some(attempt => attempt.role === 'fallback')).length
   const days = usage.data?.groups.map(group => group.requests) ?? []
   const costs = usage.data?.groups.map(group => group.cost_usd ?? null) ?? []
+  const sums = figures.data
+  const ofToday = sums && !sums.complete ? `of the newest ${count(sums.looked_at)}` : 'today'
   const note = rows.length ? `of the last ${rows.length}` : 'no request yet'
   return (
     <Page title="Overview" text="All times are UTC.">
@@ -58,8 +61,8 @@ export default function Overview(): JSX.Element {
             value: money(todays?.cost_usd ?? (usage.data ? 0 : null)),
             below: costs.length > 1 && <Spark values={costs} label={`Cost per day, last ${costs.length} days`} />,
           },
-          { name: 'Failed', value: percent(sums.errorShare), note },
-          { name: 'First token, p95', value: duration(sums.ttftP95), note },
+          { name: 'Failed', value: percent(sums?.requests ? sums.errors / sums.requests : null), note: ofToday },
+          { name: 'First token, p95', value: duration(sums?.ttft_p95_ms), note: ofToday },
           { name: 'Fusion share', value: percent(rows.length ? fusion / rows.length : null), note },
           { name: 'Fallback share', value: percent(rows.length ? fallback / rows.length : null), note },
         ]}

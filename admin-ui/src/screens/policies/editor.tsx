@@ -27,6 +27,7 @@ import { DocumentDialog } from '../shared/document-dialog.tsx'
 import { Stale } from '../shared/stale.tsx'
 import { Budgets } from './budgets.tsx'
 import { effect, parseList, stage } from './patterns.ts'
+import { Refused } from './refused.tsx'
 
 interface EditorProps {
   stored: Stored<Policy>
@@ -283,6 +284,7 @@ export function PolicyEditor({ stored, keys, staged, onSaved, onDeleted }: Edito
                 </li>
               ))}
             </ul>
+            <Refused draft={draft} />
           </div>
         )}
         {write && (

@@ -1,28 +1,30 @@
 /** Requests: one row per compound request, filters in the URL, live tail. */
 import type { JSX } from 'preact'
 import { useEffect, useState } from 'preact/hooks'
-import { listRequests } from '../../api/operate.ts'
+import { allRequests, listRequests, readFigures } from '../../api/operate.ts'
 import { useResource } from '../../api/resource.ts'
 import type { RequestRow } from '../../api/schema/operate.ts'
-import { clock, count, day, duration, money, percent, tokens } from '../../lib/format.ts'
+import { useWork } from '../../api/work.ts'
+import { clock, day, duration, money, tokens } from '../../lib/format.ts'
 import { useShortcuts } from '../../lib/shortcuts.ts'
 import { middle, segment, spaced } from '../../lib/text.ts'
 import { adminUrl, queryText, useQuery } from '../../lib/url.ts'
 import { Button } from '../../ui/button.tsx'
 import { Code } from '../../ui/code.tsx'
 import { csv, download } from '../../ui/download.ts'
-import { EmptyFiltered, Loaded } from '../../ui/loaded.tsx'
+import { EmptyFiltered, ErrorBox, Loaded } from '../../ui/loaded.tsx'
 import { Page } from '../../ui/page.tsx'
-import { Figures, Panel } from '../../ui/panel.tsx'
+import { Panel } from '../../ui/panel.tsx'
 import { SearchBox } from '../../ui/search.tsx'
 import { Select } from '../../ui/select.tsx'
 import { Empty } from '../../ui/states.tsx'
 import { Table } from '../../ui/table.tsx'
+import { toast } from '../../ui/toast.tsx'
 import { Pager } from '../shared/pager.tsx'
 import { usePolicies } from '../shared/policies.ts'
 import { Attempts, Status } from '../shared/request-cells.tsx'
 import { useStartModel } from '../shared/start-model.ts'
-import { summary } from './summary.ts'
+import { FiguresOf } from './figures.tsx'
 
 const filterNames = [
   'status',
@@ -32,12 +34,17 @@ const filterNames = [
   'counts_for',
   'key',
   'session',
+  'strategy',
+  'cost_over_usd',
+  'duration_over_ms',
   'since',
   'from',
   'to',
   'q',
 ] as const
 const liveMs = 3000
+const liveFiguresMs = 15_000
+const mostExported = 2000
 
 const statuses = [
   { value: '', text: 'Any status' },
@@ -46,6 +53,15 @@ const statuses = [
   { value: 'degraded', text: 'Degraded' },
   { value: '4xx', text: '4xx' },
   { value: '5xx', text: '5xx' },
+]
+const strategies = ['', 'direct', 'route', 'fusion', 'refused'].map(value => ({ value, text: value || 'Any strategy' }))
+const costs = [
+  { value: '', text: 'Any cost' },
+  ...['0.001', '0.01', '0.1', '1'].map(value => ({ value, text: `Over $${value}` })),
+]
+const times = [
+  { value: '', text: 'Any duration' },
+  ...[1, 5, 15, 60].map(seconds => ({ value: `${seconds}000`, text: `Over ${seconds} s` })),
 ]
 const periods: Record<string, { text: string; ms: number }> = {
   '1h': { text: 'Last hour', ms: 3_600_000 },
@@ -76,34 +92,6 @@ const columns = [
 const snippet = (model: string) =>
   `curl ${location.origin}/v1/chat/completions \\\n  -H "Authorization: Bearer YOUR_KEY" -H "Content-Type: application/json" \\\n  -d '{"model":"${model}","messages":[{"role":"user","content":"Say hello."}]}'`
 
-function Figs({
-  rows,
-  total,
-  exact,
-}: {
-  rows: readonly RequestRow[]
-  total: number | null
-  exact: boolean
-}): JSX.Element {
-  const sums = summary(rows)
-  const of = `of the ${rows.length} shown`
-  return (
-    <Figures
-      label="Of these requests"
-      items={[
-        {
-          name: 'Requests',
-          value: total === null ? count(rows.length) : `${exact ? '' : '≈ '}${count(total)}`,
-          note: 'in this filter',
-        },
-        { name: 'Failed', value: percent(sums.errorShare), note: of },
-        { name: 'First token', value: duration(sums.ttftP50), note: `p50 · p95 ${duration(sums.ttftP95)}` },
-        { name: 'Cost', value: money(sums.cost), note: of },
-      ]}
-    />
-  )
-}
-
 export default function Requests(): JSX.Element {
   const query = useQuery()
   const model = useStartModel()
@@ -114,15 +102,24 @@ export default function Requests(): JSX.Element {
   const cursor = query.get('cursor')
   const policies = usePolicies()
   const period = periods[since ?? '']
+  const wanted = () => ({ ...rest, ...(period ? { from: new Date(Date.now() - period.ms).toISOString() } : {}) })
   const list = useResource(
     `requests?${queryText({ ...filter, cursor })}`,
-    signal =>
-      listRequests(
-        { ...rest, ...(period ? { from: new Date(Date.now() - period.ms).toISOString() } : {}), cursor },
-        signal,
-      ),
+    signal => listRequests({ ...wanted(), cursor }, signal),
     live && !cursor ? { pollMs: liveMs } : {},
   )
+  const figures = useResource(
+    `figures?${queryText(filter)}`,
+    signal => readFigures(wanted(), signal),
+    live ? { pollMs: liveFiguresMs } : {},
+  )
+  const exporting = useWork()
+  const save = (name: string, type: string, write: (rows: RequestRow[]) => string) => () =>
+    void exporting.run(async () => {
+      const all = await allRequests(wanted(), mostExported)
+      download(name, type, write(all))
+      if (all.length >= mostExported) toast(`The newest ${all.length} requests of this filter were exported.`)
+    })
   useShortcuts([{ keys: 'l', text: 'Live tail on or off', run: () => setLive(on => !on) }])
 
   // While tailing away from the top, new rows wait behind a button instead of moving what is being read.
@@ -153,13 +150,25 @@ export default function Requests(): JSX.Element {
           <Button pressed={live} onClick={() => setLive(!live)}>
             {live ? 'Live: on' : 'Live tail'} <kbd>l</kbd>
           </Button>
-          <Button
-            disabled={rows.length === 0}
-            why="Nothing to export"
-            onClick={() => download('requests.csv', 'text/csv', csv(columns, rows))}
-          >
-            Export CSV
-          </Button>
+          {[
+            { text: 'CSV', onClick: save('requests.csv', 'text/csv', all => csv(columns, all)) },
+            {
+              text: 'JSONL',
+              onClick: save('requests.jsonl', 'application/jsonl', all =>
+                all.map(row => `${JSON.stringify(row)}\n`).join(''),
+              ),
+            },
+          ].map(({ text, onClick }) => (
+            <Button
+              key={text}
+              busy={exporting.busy}
+              disabled={rows.length === 0}
+              why="Nothing to export"
+              onClick={onClick}
+            >
+              Export {text}
+            </Button>
+          ))}
         </>
       }
     >
@@ -183,11 +192,32 @@ export default function Requests(): JSX.Element {
             ...Object.entries(periods).map(([value, item]) => ({ value, text: item.text })),
           ]}
         />
-        {(['model', 'provider', 'key', 'session', 'from', 'to'] as const)
+        <Select
+          inline
+          label="Strategy"
+          value={filter['strategy'] ?? ''}
+          onChange={set('strategy')}
+          choices={strategies}
+        />
+        <Select
+          inline
+          label="Cost"
+          value={filter['cost_over_usd'] ?? ''}
+          onChange={set('cost_over_usd')}
+          choices={costs}
+        />
+        <Select
+          inline
+          label="Duration"
+          value={filter['duration_over_ms'] ?? ''}
+          onChange={set('duration_over_ms')}
+          choices={times}
+        />
+        {(['model', 'provider', 'counts_for', 'key', 'session', 'from', 'to'] as const)
           .filter(name => filter[name])
           .map(name => (
             <Button key={name} small onClick={() => query.set({ [name]: null, cursor: null })}>
-              {name}: {middle(filter[name] ?? '', 28)} ×<span class="visually-hidden">remove this filter</span>
+              {spaced(name)}: {middle(filter[name] ?? '', 28)} ×<span class="visually-hidden">remove this filter</span>
             </Button>
           ))}
         {active.length > 0 && (
@@ -196,6 +226,7 @@ export default function Requests(): JSX.Element {
           </Button>
         )}
       </div>
+      {exporting.error && <ErrorBox error={exporting.error} what="Nothing was exported" />}
       <Loaded of={list} what="Requests" lines={12}>
         {data =>
           data.items.length === 0 ? (
@@ -214,7 +245,7 @@ export default function Requests(): JSX.Element {
             </Panel>
           ) : (
             <>
-              <Figs rows={shown} total={data.total?.value ?? null} exact={data.total?.exact ?? false} />
+              <FiguresOf of={figures} onRange={(from, to) => query.set({ from, to, since: null, cursor: null })} />
               <Panel flush>
                 {held && (
                   <div class="banner">
@@ -255,7 +286,18 @@ export default function Requests(): JSX.Element {
                       head: 'Caller',
                       cell: row => (
                         <>
-                          {row.key_label ?? row.kid ?? '–'}
+                          {row.kid ? (
+                            <button
+                              type="button"
+                              class="row-link"
+                              title="Only this key"
+                              onClick={() => set('key')(row.kid ?? '')}
+                            >
+                              {row.key_label || row.kid}
+                            </button>
+                          ) : (
+                            '–'
+                          )}
                           <small>{row.policy}</small>
                         </>
                       ),
@@ -291,10 +333,26 @@ export default function Requests(): JSX.Element {
                     },
                     { id: 'cost', head: 'Cost', number: true, named: true, cell: row => money(row.cost_usd) },
                     {
-                      id: 'strategy',
-                      skip: true,
-                      head: 'Strategy',
-                      cell: row => <span class="muted">{row.strategy ? spaced(row.strategy) : '–'}</span>,
+                      id: 'session',
+                      head: 'Session',
+                      named: true,
+                      cell: row => (
+                        <>
+                          {row.session ? (
+                            <button
+                              type="button"
+                              class="link-btn mono small"
+                              title={`Only session ${row.session}`}
+                              onClick={() => set('session')(row.session ?? '')}
+                            >
+                              {middle(row.session, 12)}
+                            </button>
+                          ) : (
+                            '–'
+                          )}
+                          {row.strategy && <small>{spaced(row.strategy)}</small>}
+                        </>
+                      ),
                     },
                   ]}
                 />

@@ -3,6 +3,7 @@ import type { ComponentChildren, JSX } from 'preact'
 import { useState } from 'preact/hooks'
 import { verifyModel } from '../../api/fusion.ts'
 import type { Reason } from '../../api/schema/common.ts'
+import type { Verified } from '../../api/schema/fusion.ts'
 import { can } from '../../api/session.ts'
 import { duration } from '../../lib/format.ts'
 import { segment } from '../../lib/text.ts'
@@ -35,7 +36,14 @@ export function fixHref(fix: { kind: string; id: string }, reason: string, model
   }
 }
 
-/** Runs one real call with one output token and says what came of it. */
+/** Why a verification failed: what the upstream wrote where it wrote anything, with its own name of the request. */
+export function failureText({ upstream, message, class: kind }: Verified): string {
+  if (!upstream) return message ?? kind ?? 'no reason given'
+  const { status, code, request_id } = upstream
+  return `${[status, code].join(' ').trim()}: ${upstream.message || 'no message'}${request_id ? ` (upstream request ${request_id})` : ''}`
+}
+
+/** Runs one real call with a few output tokens and says what came of it; a failure stays beside the button. */
 export function Verify({
   model,
   onDone,
@@ -46,13 +54,16 @@ export function Verify({
   children?: ComponentChildren
 }): JSX.Element | null {
   const [busy, setBusy] = useState(false)
+  const [failed, setFailed] = useState('')
   if (!can('models.verify')) return null
   const run = async () => {
     setBusy(true)
+    setFailed('')
     try {
-      const answer = await verifyModel(model)
-      if (answer.ok) toast(`${model} answered in ${duration(answer.latency_ms)}.`)
-      else toast(`${model} did not answer: ${answer.message ?? answer.class ?? 'no reason given'}`, { bad: true })
+      const told = await verifyModel(model)
+      const took = duration(told.latency_ms)
+      if (told.ok) toast(`${model} answered in ${took}${told.answer ? `: “${told.answer}”` : '.'}`)
+      else setFailed(`No answer after ${took}. ${failureText(told)}`)
       onDone?.()
     } catch (error) {
       toastError(error)
@@ -61,9 +72,17 @@ export function Verify({
     }
   }
   return (
-    <TextButton busy={busy} onClick={() => void run()}>
-      {busy ? `Calling ${model}` : children}
-    </TextButton>
+    <>
+      <TextButton busy={busy} onClick={() => void run()}>
+        {busy ? `Calling ${model}` : children}
+      </TextButton>
+      {failed && (
+        <span class="bad" role="alert">
+          <br />
+          {failed}
+        </span>
+      )}
+    </>
   )
 }
 

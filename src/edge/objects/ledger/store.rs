@@ -3,6 +3,7 @@
 
 use crate::account::calendar::DAY;
 use crate::account::counters::Counters;
+use crate::account::figures::MAX_LOOKED_AT;
 use crate::account::ledger::query::{FindRequest, Found};
 use crate::account::ledger::{Checkpoint, LeaseRow, Posting, Subject, SubjectSums};
 use crate::account::listing::{LedgerPage, MAX_SCANNED, PlacedRow, Position, RequestFilter};
@@ -316,6 +317,37 @@ impl Store {
         }
         page.reached = None;
         Ok(page)
+    }
+
+    /// Shows `each` the newest rows that may have arrived in the period, at most [`MAX_LOOKED_AT`]; true: there are no others.
+    pub(super) fn look(
+        &self,
+        days: &BTreeSet<u64>,
+        from: Option<Millis>,
+        to: Option<Millis>,
+        mut each: impl FnMut(&RequestRow),
+    ) -> Result<bool> {
+        let from = from.map_or(0, |from| from.0);
+        let mut left = MAX_LOOKED_AT;
+        for day in days.iter().rev() {
+            let query = format!("SELECT postings, rows FROM usage_{day} WHERE earliest < ? ORDER BY seq DESC");
+            let to = integer(to.map_or(MAX_SAFE, |to| to.0));
+            for chunk in self.run(&query, vec![to])?.next::<Chunk>() {
+                for (posting, row) in entries_of(&chunk?)?.into_iter().rev() {
+                    // Nothing arrives after it was settled, and what follows was settled earlier.
+                    if posting.settled.0 < from {
+                        return Ok(true);
+                    }
+                    let Some(row) = row else { continue };
+                    if left == 0 {
+                        return Ok(false);
+                    }
+                    left -= 1;
+                    each(&row);
+                }
+            }
+        }
+        Ok(true)
     }
 
     /// The newest request of that id.

@@ -153,6 +153,7 @@ impl Registry {
                 let changed: Vec<String> = change.rows.iter().map(|row| row.name.to_string()).collect();
                 self.done(json!({"catalog_revision": change.revision, "changed": changed}), false)
             }
+            "/documents/revision" => said(&self.with_documents(|documents| documents.revision())),
             "/documents/retired" => said(&self.with_documents(|documents| documents.retired_policies())),
             "/documents/export" => said(&self.with_documents(|documents| documents.export())),
             "/documents/snapshot" => said(&self.snapshot()?),
