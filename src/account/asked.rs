@@ -1,6 +1,6 @@
 //! What callers of a policy asked for in the last days, by name: the ground on which a change of the policy is judged.
 
-use super::usage::{REFUSED, RequestRow, TESTER};
+use super::usage::{REFUSED, RequestRow};
 use crate::wire::Millis;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -32,7 +32,7 @@ impl Asked {
     /// Counts a row, if it is a caller's request that was not refused.
     pub fn add(&mut self, request: AskedRequest, row: &RequestRow) {
         self.looked_at = self.looked_at.saturating_add(1);
-        if row.at < request.since || row.strategy == REFUSED || row.kid == TESTER {
+        if row.at < request.since || row.strategy == REFUSED || row.source.is_some() {
             return;
         }
         let count = if self.models.len() < MAX_MODELS || self.models.contains_key(&row.requested_model) {
@@ -54,6 +54,7 @@ impl Asked {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::account::usage::Source;
 
     #[test]
     fn only_what_callers_asked_for_in_time_and_were_not_refused_counts() {
@@ -74,7 +75,7 @@ mod tests {
                 ..row(10, "a/refused")
             },
             RequestRow {
-                kid: TESTER.to_owned(),
+                source: Some(Source::Verify),
                 ..row(10, "a/tested")
             },
         ];

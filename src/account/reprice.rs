@@ -3,7 +3,7 @@
 //! Each call is priced as it is billed, with the tokens that it had then: the same models at the same prices give back what was charged.
 
 use super::calendar;
-use super::usage::{Outcome, RequestRow, Role, TESTER};
+use super::usage::{Outcome, RequestRow, Role};
 use crate::catalog::{Catalog, FusionProfile, ModelId, NanoUsd, Price};
 use crate::wire::Millis;
 use serde::{Deserialize, Serialize};
@@ -107,7 +107,7 @@ impl RepricedPart {
         let is_wanted = row.strategy == FUSION
             && row.requested_model == request.model
             && row.at >= request.since
-            && row.kid != TESTER
+            && row.source.is_none()
             && row.attempts.iter().any(|attempt| attempt.outcome == Outcome::Ok);
         if !is_wanted {
             return;

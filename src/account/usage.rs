@@ -14,9 +14,6 @@ pub const MAX_TEXT: usize = 256;
 /// Strategy and counted model of a request that was refused before any call.
 pub const REFUSED: &str = "refused";
 
-/// Key id of what people try on the admin page: nobody's key.
-pub const TESTER: &str = "admin";
-
 /// One request, as the admin API lists it (`RequestRow`).
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct RequestRow {

@@ -1,5 +1,5 @@
 use super::*;
-use crate::account::usage::AttemptRow;
+use crate::account::usage::{AttemptRow, Source};
 use crate::wire::Usage;
 use proptest::prelude::*;
 
@@ -163,7 +163,7 @@ fn a_draft_is_priced_with_the_tokens_of_the_requests() {
 fn only_answered_requests_of_callers_count() {
     let others = [
         RequestRow {
-            kid: TESTER.to_owned(),
+            source: Some(Source::TestPrompt),
             ..fused()
         },
         RequestRow {

@@ -8,7 +8,6 @@ use crate::account::ledger::query::{FindRequest, Found, ListRequest, MetricsPart
 use crate::account::listing::{LedgerPage, RequestFilter, merge};
 use crate::account::metrics;
 use crate::account::rollup::{self, Grouping, UsagePart, UsageQuery};
-use crate::account::usage::TESTER;
 use crate::catalog::money::usd;
 use crate::catalog::registry::AuditRow;
 use crate::catalog::{Catalog, ModelId, NanoUsd, PolicyId, PoolId};
@@ -415,7 +414,7 @@ pub(super) fn grant_in(admin: &Admin<'_>, catalog: &Catalog, policy: &str) -> Re
         "admin"
     };
     let key = KeyIdentity {
-        kid: TESTER.to_owned(),
+        kid: "admin".to_owned(),
         label: label.to_owned(),
         principal: Some(admin.actor.name.clone()),
     };
