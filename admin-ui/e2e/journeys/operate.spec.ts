@@ -1,6 +1,6 @@
 // Connect, try, see what happened, find out why.
 import { readFile } from 'node:fs/promises'
-import { expect, ready, setScenario, test } from '../harness.ts'
+import { expect, expectNoOverflow, ready, setScenario, test } from '../harness.ts'
 
 test.describe('first run', () => {
   test.use({ scenario: 'empty' })
@@ -109,12 +109,21 @@ test('a degraded request is found and explained call by call', async ({ page }) 
   await ready(page, /^Request req/)
   const timeline = page.getByRole('region', { name: 'Timeline' })
   await timeline.getByRole('button', { name: /Adviser 3/ }).click()
-  await expect(timeline.getByRole('region', { name: 'Selected call' }).getByText('5.00 s')).toBeVisible()
+  const detail = timeline.getByRole('region', { name: /in detail$/ })
+  await expect(detail.getByText('5.00 s')).toBeVisible()
   await page.keyboard.press('ArrowDown')
   await page.keyboard.press('Enter')
-  await expect(
-    timeline.getByRole('region', { name: 'Selected call' }).getByRole('heading', { name: 'Judge' }),
-  ).toBeVisible()
+  await expect(timeline.getByRole('region', { name: 'Judge in detail' })).toBeVisible()
+  await page.keyboard.press('e')
+  await expect(detail).toHaveCount(7)
+  await expectNoOverflow(page)
+  await page.keyboard.press('e')
+  await expect(detail).toHaveCount(0)
+  await expect(timeline.getByRole('button', { name: /Adviser 3.*on the critical path/ })).toBeVisible()
+  await expect(timeline.getByRole('button', { name: /Adviser 1.*on the critical path/ })).toHaveCount(0)
+  await page.getByRole('tab', { name: 'Budget' }).click()
+  await expect(page.getByRole('row', { name: /Judge/ })).toContainText('$0.0041')
+  await expect(page.getByRole('row', { name: /^Total/ })).toContainText('$0.0043')
   await page.getByRole('tab', { name: 'Routing' }).click()
   await expect(page.getByText(/runs 3 advisers, a judge/)).toBeVisible()
   await page.getByRole('tab', { name: 'Content' }).click()
