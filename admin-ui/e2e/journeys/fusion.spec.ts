@@ -138,6 +138,32 @@ test('advisers are reordered, added and removed by keyboard', async ({ page }) =
   await expect(page.getByRole('combobox', { name: 'Adviser 4' })).toHaveCount(0)
 })
 
+test('fallbacks of the synthesizer are added, moved and removed, and saved in order', async ({ page }) => {
+  await page.goto('/admin/fusion')
+  await ready(page, /Fusion profile/)
+  const chain = 'openai/gpt-4.1-mini openai/gpt-5.4'
+  const saved = page.waitForRequest(
+    request => request.method() === 'PUT' && request.postDataJSON().draft.synthesizer.fallbacks?.join(' ') === chain,
+  )
+  await page.getByRole('button', { name: 'Add fallback' }).click()
+  await page.getByRole('combobox', { name: 'Fallback 1' }).fill('openai/gpt-5.4')
+  await page.keyboard.press('Enter')
+  await page.getByRole('button', { name: 'Add fallback' }).click()
+  const second = page.getByRole('combobox', { name: 'Fallback 2' })
+  await second.fill('anthropic/claude-sonnet-4-6')
+  await page.keyboard.press('Enter')
+  await expect(page.getByText('Fallback 2 was asked before.')).toBeVisible()
+  await second.fill('openai/gpt-4.1-mini')
+  await page.keyboard.press('Enter')
+  await second.focus()
+  await page.keyboard.press('Alt+ArrowUp')
+  await saved
+  await page.getByRole('button', { name: 'Fallback 1 actions' }).click()
+  await page.getByRole('menuitem', { name: 'Remove' }).click()
+  await expect(page.getByRole('combobox', { name: 'Fallback 1' })).toHaveValue('openai/gpt-5.4')
+  await expect(second).toHaveCount(0)
+})
+
 test('the page words what is impossible before the Worker is asked', async ({ page }) => {
   await page.goto('/admin/fusion')
   await ready(page, /Fusion profile/)

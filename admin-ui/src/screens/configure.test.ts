@@ -8,7 +8,7 @@ import { PolicyEffect } from '../api/schema/govern.ts'
 import { type Key, Keys } from '../api/schema/keys.ts'
 import { Candidates, Health, type ModelCandidate } from '../api/schema/operate.ts'
 import { fixture } from '../test-fixture.ts'
-import { applyPreset, checkDraft } from './fusion/checks.ts'
+import { applyPreset, checkDraft, withChain } from './fusion/checks.ts'
 import { type Section, sections, wordDiff } from './fusion/drafts.ts'
 import { aloneCall, fold, fusionCost, noRun } from './fusion/test-run.ts'
 import { effectiveBudget, keyState } from './keys/index.tsx'
@@ -39,6 +39,11 @@ describe('fusion checks', () => {
     ['nothing odd', {}, []],
     ['no synthesizer', { synthesizer: { model: '' } }, ['!No synthesizer.']],
     ['a virtual synthesizer', { synthesizer: { model: 'clawrouter/auto' } }, ['!Virtual synthesizer.']],
+    [
+      'a fallback twice, and one that is virtual',
+      { synthesizer: { model: 'a/b', fallbacks: ['c/d', 'a/b', 'clawrouter/fusion'] } },
+      ['!Fallback 2 was asked before.', '!Fallback 3 is virtual.'],
+    ],
     ['itself as adviser', { advisers: [{ model: 'clawrouter/fusion' }] }, ['!Adviser 1 is virtual.']],
     [
       'the same model twice',
@@ -73,6 +78,11 @@ describe('fusion checks', () => {
       ).toBe(false)
     }
     expect(applyPreset('Local first', draft({}), candidates).advisers[0]?.model).toBe('local/qwen3:8b')
+  })
+  it('a fallback that becomes the synthesizer leaves the chain', () => {
+    const profile = draft({ synthesizer: { model: 'a/b', fallbacks: ['c/d', 'e/f'] } })
+    expect(withChain(profile, 'c/d')).toEqual({ model: 'c/d', fallbacks: ['e/f'] })
+    expect(withChain(draft({ synthesizer: { model: 'a/b', fallbacks: ['c/d'] } }), 'c/d').fallbacks).toBeUndefined()
   })
 })
 

@@ -97,6 +97,11 @@ test("a judge is added to the draft; the test shows its notes, what was injected
   await page.getByRole("combobox", { name: "Judge" }).fill("acme/large");
   await page.keyboard.press("Enter");
   await expect(page.getByRole("button", { name: /Step 1.*unpublished change/ })).toBeVisible();
+  await page.getByRole("button", { name: "Add fallback" }).click();
+  await page.getByRole("combobox", { name: "Fallback 1" }).fill("acme/large");
+  await page.keyboard.press("Enter");
+  const stored = () => stage.router.admin("GET", "fusion-profiles/default/draft").then(({ json }) => json.draft.synthesizer);
+  await expect.poll(stored).toEqual({ model: "acme/wise", fallbacks: ["acme/large"] });
 
   await page.getByRole("button", { name: "Test prompt", exact: true }).click();
   const drawer = page.getByRole("dialog", { name: "Test prompt" });
