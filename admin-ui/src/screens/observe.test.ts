@@ -1,5 +1,6 @@
 /** The decisions of screens that show something, as tables: requests, traces, playground, inspector, overview. */
 import { describe, expect, it } from 'vitest'
+import { ApiError } from '../api/client.ts'
 import type { Explanation } from '../api/schema/explain.ts'
 import { Readiness } from '../api/schema/fusion.ts'
 import { Health, type ModelCandidate, RequestFigures, type Span, Trace } from '../api/schema/operate.ts'
@@ -14,6 +15,9 @@ import { quietProviders } from './models/providers.tsx'
 import { attention } from './overview/attention.tsx'
 import { callerKeys, forgetKey, giveKey } from './playground/caller.ts'
 import { foldChunk, noAnswer, requestOf, type Settings } from './playground/chat.ts'
+import { estimateLine } from './playground/estimate.ts'
+import { historyOf } from './playground/index.tsx'
+import type { Lane } from './playground/turn.tsx'
 import { barsOf } from './requests/figures.tsx'
 import { fixHref } from './shared/fix.tsx'
 import { handOver, recall, remember, takeOver, takeText } from './shared/hand-over.ts'
@@ -122,6 +126,7 @@ describe('requests and trace', () => {
 describe('playground', () => {
   const settings: Settings = {
     model: 'm',
+    beside: [],
     policy: 'default',
     system: ' Be brief. ',
     temperature: 0,
@@ -131,6 +136,50 @@ describe('playground', () => {
     tools: '[{"type":"function"}]',
     session: 's1',
   }
+  it.each<[string, string[], (Partial<Explanation> | null)[], string | null]>([
+    ['a cheap model: nothing', ['a/b'], [{ worst_cost_usd: 0.05 }], null],
+    ['a dear model', ['a/b'], [{ worst_cost_usd: 0.0501, strategy: 'direct' }], '1 call, at most $0.0501.'],
+    [
+      'a fusion, however cheap',
+      ['clawrouter/fusion:x'],
+      [
+        {
+          strategy: 'fusion',
+          worst_cost_usd: 0.001,
+          candidates: [{ model: 'a', chosen: true }, { model: 'b', chosen: true }, { model: 'c' }],
+        },
+      ],
+      '2 calls, at most $0.001.',
+    ],
+    [
+      'several together',
+      ['a/b', 'c/d'],
+      [{ worst_cost_usd: 0.04 }, { worst_cost_usd: 0.04 }],
+      '2 calls, at most $0.08.',
+    ],
+    ['one that is not known', ['clawrouter/fusion', 'c/d'], [null, {}], 'What this costs at most is not known.'],
+    ['nothing asked', [], [], null],
+  ])('estimates %s', (_, models, decisions, expected) =>
+    expect(estimateLine(models, decisions as (Explanation | null)[])).toBe(expected),
+  )
+  it('gives each model its own conversation, and one that joins later the first', () => {
+    const lane = (text: string, error: Lane['error'] = null): Lane => ({
+      requested: '',
+      answer: { ...noAnswer, text },
+      error,
+      running: false,
+      stopped: false,
+    })
+    const turns = [
+      { prompt: 'one', lanes: [lane('A1')] },
+      { prompt: 'two', lanes: [lane('A2'), lane('B2')] },
+      { prompt: 'three', lanes: [lane('half', new ApiError({ status: 500, code: 'x', message: 'x' })), lane('')] },
+    ]
+    const said = (index: number) => historyOf(turns, index).map(message => message.content)
+    expect(said(0)).toEqual(['one', 'A1', 'two', 'A2', 'three'])
+    expect(said(1)).toEqual(['one', 'A1', 'two', 'B2', 'three'])
+    expect(said(2)).toEqual(['one', 'A1', 'two', 'A2', 'three'])
+  })
   it('sends exactly what the settings say', () => {
     expect(requestOf(settings, [{ role: 'user', content: 'hi' }])).toEqual({
       model: 'm',

@@ -1,5 +1,6 @@
-import { render } from '@testing-library/preact'
+import { render, screen } from '@testing-library/preact'
 import { describe, expect, it } from 'vitest'
+import { Markdown } from './markdown.tsx'
 import MarkdownView from './markdown-view.tsx'
 
 /** The elements, without what every link and code block carries. */
@@ -12,6 +13,15 @@ function html(text: string): string {
 }
 
 describe('markdown', () => {
+  it('every text that waits for the parser is set when it comes', async () => {
+    render(
+      <>
+        <Markdown text="**one**" />
+        <Markdown text="**two**" />
+      </>,
+    )
+    for (const word of ['one', 'two']) expect((await screen.findByText(word)).tagName).toBe('STRONG')
+  })
   it.each([
     [
       'emphasis',

@@ -224,7 +224,7 @@ export default function TraceScreen(): JSX.Element {
                         <DraftTab
                           trace={found}
                           run={own?.run}
-                          answer={(kept && kept.said) || null}
+                          answer={(kept ? kept.said : null) ?? null}
                           body={body}
                           tab={tab}
                         />
