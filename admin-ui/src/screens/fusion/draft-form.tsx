@@ -3,6 +3,7 @@ import type { JSX } from 'preact'
 import type { FusionProfile } from '../../api/schema/documents.ts'
 import type { ReadinessCall } from '../../api/schema/fusion.ts'
 import type { ModelCandidate } from '../../api/schema/operate.ts'
+import { useShortcuts } from '../../lib/shortcuts.ts'
 import { sentence } from '../../lib/text.ts'
 import { Callout } from '../../ui/callout.tsx'
 import { Chip, Slot, type Tone } from '../../ui/chip.tsx'
@@ -54,6 +55,17 @@ export function DraftForm({ state, draft, candidates, policy, readOnly }: DraftF
       judge: on ? { ...draft.judge, model, enabled: true } : draft.judge ? { ...draft.judge, enabled: false } : null,
     })
   }
+  useShortcuts(
+    readOnly
+      ? []
+      : [
+          {
+            keys: 'e',
+            text: 'Edit the draft',
+            run: () => document.querySelector<HTMLElement>('#draft input')?.focus(),
+          },
+        ],
+  )
   const checks = checkDraft(draft, candidates)
   const served = readiness?.warnings.filter(warning => !ownChecks.includes(warning.code)) ?? []
 

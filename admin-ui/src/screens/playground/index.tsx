@@ -123,7 +123,14 @@ export default function Playground(): JSX.Element {
     if (!settings.policy && policies.ids[0]) change({ policy: policies.ids[0] })
   }, [policies.ids[0]])
   useEffect(() => () => abort.current?.abort(), [])
-  useShortcuts([{ keys: 'Escape', text: 'Stop the answer', run: () => abort.current?.abort() }])
+  useShortcuts([
+    { keys: 'Escape', text: 'Stop every answer', run: () => abort.current?.abort() },
+    {
+      keys: 'f',
+      text: 'Focus the answer',
+      run: () => [...document.querySelectorAll<HTMLElement>('.lanes > [data-shown]')].at(-1)?.focus(),
+    },
+  ])
 
   const change = (next: Partial<Settings>) => {
     setSettings(old => ({ ...old, ...next }))

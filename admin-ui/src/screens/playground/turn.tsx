@@ -123,7 +123,13 @@ function LaneView({ lane, shown }: { lane: Lane; shown: boolean }): JSX.Element 
   const { answer, error, running } = lane
   const empty = !answer.text && !answer.reasoning && answer.toolCalls.length === 0
   return (
-    <div class="turn" role="group" aria-label={`Answer of ${lane.requested}`} data-shown={shown || undefined}>
+    <div
+      class="turn"
+      role="group"
+      tabIndex={-1}
+      aria-label={`Answer of ${lane.requested}`}
+      data-shown={shown || undefined}
+    >
       <span class="turn-role">{lane.requested}</span>
       {answer.reasoning && (
         <details>
