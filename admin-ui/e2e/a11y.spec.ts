@@ -65,6 +65,7 @@ for (const width of [1440, 390] as const) {
     }
 
     test('the trace of an own test is accessible and fits', async ({ page }) => {
+      test.slow()
       await page.goto('/admin/fusion?panel=test')
       const drawer = page.getByRole('dialog', { name: 'Test prompt' })
       await drawer.getByLabel('Prompt').fill('How?')
