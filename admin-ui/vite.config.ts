@@ -27,6 +27,12 @@ export default defineConfig({
           groups: [
             { name: 'frame', test: /node_modules|src\/(ui\/(button|icon|top-layer)|api\/client)/ },
             { name: 'kit', test: kit },
+            // Screens that lead to each other and share their parts: one file is smaller than four.
+            { name: 'requests', test: /screens\/(requests|trace)\// },
+            {
+              name: 'try',
+              test: /screens\/(playground|inspect)\/|viz\/(score-bars|quadrant)|fusion\/(answers|drafts|judge|test-run|test-drawer)/,
+            },
           ],
         },
       },

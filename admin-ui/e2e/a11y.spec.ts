@@ -56,6 +56,46 @@ for (const width of [1440, 390] as const) {
       }
     })
 
+    const both = async (page: Page) => {
+      await expectNoOverflow(page)
+      for (const theme of ['light', 'dark'] as const) {
+        await page.emulateMedia({ colorScheme: theme })
+        await audit(page, theme)
+      }
+    }
+
+    test('the trace of an own test is accessible and fits', async ({ page }) => {
+      test.slow()
+      await page.goto('/admin/fusion?panel=test')
+      const drawer = page.getByRole('dialog', { name: 'Test prompt' })
+      await drawer.getByLabel('Prompt').fill('How?')
+      await drawer.getByRole('button', { name: /^Run/ }).click()
+      await drawer.getByRole('button', { name: 'Run synthesizer alone' }).click()
+      await expect(drawer.getByRole('article')).toHaveCount(2)
+      await both(page)
+      await drawer.getByRole('link', { name: 'Open the trace' }).click()
+      await ready(page, /^Request/)
+      for (const box of await page.getByRole('checkbox', { name: 'Compare' }).all()) await box.check()
+      await expect(page.getByRole('region', { name: 'Comparison' })).toBeVisible()
+      await page.getByRole('button', { name: 'Expand all' }).click()
+      await both(page)
+      for (const name of ['Judge', 'Synthesizer', 'Budget']) {
+        await page.getByRole('tab', { name }).click()
+        await both(page)
+      }
+    })
+
+    test('answers side by side and a chart as a table are accessible and fit', async ({ page }) => {
+      await page.goto('/admin/playground?model=clawrouter%2Ffusion&beside=openai%2Fgpt-4.1-mini+demo%2Ffast')
+      await page.getByLabel('Message').fill('How?')
+      await page.keyboard.press('Control+Enter')
+      await expect(page.getByRole('link', { name: 'trace' }).filter({ visible: true })).toHaveCount(narrow ? 1 : 3)
+      await both(page)
+      await page.goto('/admin/usage')
+      await page.getByRole('button', { name: 'View as table' }).click()
+      await both(page)
+    })
+
     test('a member who gives a key is accessible and fits', async ({ page }) => {
       await page.goto('/admin/playground?policy=team-research')
       await setScenario(page, 'member')

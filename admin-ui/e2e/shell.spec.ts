@@ -21,6 +21,81 @@ test('the palette finds screens, objects and request ids', async ({ page }) => {
   await ready(page, /^Request req/)
 })
 
+test('the palette turns a fusion off with a way back, and takes a prompt to the inspector', async ({ page }) => {
+  await page.goto('/admin/fusion')
+  await ready(page, /^Fusion profile Live: revision 7|Live: revision 7/)
+  const find = async (text: string) => {
+    await page.keyboard.press('Control+k')
+    await page.getByRole('combobox', { name: 'Search or jump to' }).fill(text)
+  }
+  await find('turn off fusion')
+  await page.getByRole('option', { name: /^Turn off clawrouter\/fusion action/ }).click()
+  await expect(page.getByText('clawrouter/fusion is off, revision 8.')).toBeVisible()
+  await expect(page.getByRole('heading', { level: 1, name: /Off/ })).toBeVisible()
+  await page.getByRole('button', { name: 'Undo' }).click()
+  await expect(page.getByRole('heading', { level: 1, name: /Live: revision 9/ })).toBeVisible()
+
+  await find('Summarise this changelog')
+  await page.getByRole('option', { name: /^Inspect “Summarise this changelog”/ }).click()
+  await ready(page, 'Route inspector')
+  await expect(page.getByLabel('Prompt, or a JSON request body')).toHaveValue('Summarise this changelog')
+  expect(page.url()).not.toContain('changelog')
+})
+
+test.describe('a member', () => {
+  test.use({ scenario: 'member' })
+  test('has no kill switch in the palette', async ({ page }) => {
+    await page.goto('/admin/keys')
+    await ready(page, 'Keys')
+    await page.keyboard.press('Control+k')
+    await page.getByRole('combobox', { name: 'Search or jump to' }).fill('turn off')
+    await expect(page.getByText('Nothing is called that.')).toHaveCount(0)
+    await expect(page.getByRole('option', { name: /^Turn off/ })).toHaveCount(0)
+  })
+})
+
+test('charts are read by keyboard and as tables; e and f go to the form and the answer', async ({ page }) => {
+  await page.goto('/admin/usage?period=7d')
+  await ready(page, 'Usage and budgets')
+  const chart = page.getByRole('img', { name: /^Cost per day/ })
+  await chart.focus()
+  await page.keyboard.press('ArrowLeft')
+  await expect(page.getByText(/^2026-11-20: /)).toBeVisible()
+  await page.keyboard.press('v')
+  await expect(page.getByRole('row', { name: /^2026-11-20 .* so far/ })).toBeVisible()
+  await expect(chart).toBeHidden()
+  await page.getByRole('button', { name: 'View as table' }).click()
+  await expect(chart).toBeVisible()
+
+  await page.goto('/admin/overview')
+  await ready(page, 'Overview')
+  await page.getByRole('img', { name: /^Cost per day/ }).focus()
+  await page.keyboard.press('ArrowRight')
+  await expect(page.getByText(/^2026-11-\d\d: [\d,]+ requests?, \$/)).toBeVisible()
+
+  await page.goto('/admin/inspect')
+  await page.getByRole('button', { name: 'Use a sample' }).click()
+  await page.getByRole('button', { name: /^Inspect/ }).click()
+  await expect(page.getByText(/answers alone/).first()).toBeVisible()
+  await page.locator('h1').click()
+  await page.keyboard.press('v')
+  await expect(page.getByText('Health: rate limited until 14:02:53')).toBeVisible()
+
+  await page.goto('/admin/fusion')
+  await ready(page, /^Fusion profile/)
+  await page.keyboard.press('e')
+  await expect(page.getByRole('combobox', { name: 'Synthesizer' })).toBeFocused()
+
+  await page.goto('/admin/playground')
+  await ready(page, 'Playground')
+  await page.getByLabel('Message').fill('How?')
+  await page.keyboard.press('Control+Enter')
+  await expect(page.getByRole('link', { name: 'trace' })).toBeVisible()
+  await page.locator('h1').click()
+  await page.keyboard.press('f')
+  await expect(page.getByRole('group', { name: /^Answer of/ })).toBeFocused()
+})
+
 test('g and a letter jump, ? lists the shortcuts, and both can be switched off', async ({ page }) => {
   await page.goto('/admin/overview')
   await ready(page, 'Overview')

@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { gzipSync } from 'node:zlib'
 
-const limits = { 'initial JS': 23, 'largest other chunk': 20, 'all JS': 115, CSS: 15, 'fonts on first view': 60 }
+const limits = { 'initial JS': 23, 'largest other chunk': 20, 'all JS': 119, CSS: 15, 'fonts on first view': 60 }
 
 const dist = new URL('../dist/admin/', import.meta.url)
 const manifest = JSON.parse(readFileSync(new URL('../../.manifest.json', dist), 'utf8'))

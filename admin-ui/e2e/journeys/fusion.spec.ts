@@ -40,7 +40,7 @@ test('an edit is saved as a draft, checked, tested, reviewed and enabled; the ki
   await expect(drawer.getByText('Measure the share of retried messages')).toBeVisible()
   await expect(drawer.getByText('× timeout')).toBeVisible()
   await drawer.getByRole('tab', { name: /Advisers/ }).click()
-  await expect(drawer.getByRole('heading', { name: 'Answer A2' })).toBeVisible()
+  await expect(drawer.getByRole('heading', { name: 'Answer B' })).toBeVisible()
   await drawer.getByRole('tab', { name: 'Judge' }).click()
   await expect(drawer.getByText('Idempotency key per message.')).toBeVisible()
   await drawer.getByRole('button', { name: 'Close' }).click()
@@ -102,6 +102,25 @@ test.describe('where the last days cannot be priced', () => {
   })
 })
 
+test('the synthesizer alone is asked afterwards and compared without names', async ({ page }) => {
+  await page.goto('/admin/fusion?panel=test')
+  await ready(page, /Fusion profile/)
+  const drawer = page.getByRole('dialog', { name: 'Test prompt' })
+  await drawer.getByLabel('Prompt').fill('How do retries work?')
+  await drawer.getByRole('button', { name: /^Run/ }).click()
+  await drawer.getByRole('button', { name: 'Run synthesizer alone' }).click()
+  await expect(drawer.getByRole('heading', { name: 'Synthesizer alone' })).toBeVisible()
+  await expect(drawer.getByRole('region', { name: 'Text of synthesizer alone' })).toContainText('exponential backoff')
+  await expect(drawer.getByRole('region', { name: 'Text of fused' })).toContainText('dead-letter queue')
+  await expect(drawer.getByText('$0.0042')).toBeVisible()
+  await drawer.getByRole('checkbox', { name: 'Blind' }).check()
+  await expect(drawer.getByRole('heading', { name: 'Fused' })).toHaveCount(0)
+  await expect(drawer.getByRole('heading', { name: 'Answer 1' })).toBeVisible()
+  await expect(drawer.getByRole('article').getByText('model hidden')).toHaveCount(2)
+  await drawer.getByRole('checkbox', { name: 'Blind' }).uncheck()
+  await expect(drawer.getByRole('heading', { name: 'Fused' })).toBeVisible()
+})
+
 test('advisers are reordered, added and removed by keyboard', async ({ page }) => {
   await page.goto('/admin/fusion')
   await ready(page, /Fusion profile/)
@@ -117,6 +136,32 @@ test('advisers are reordered, added and removed by keyboard', async ({ page }) =
   await expect(page.getByRole('menuitem', { name: 'Remove' })).toBeFocused()
   await page.keyboard.press('Enter')
   await expect(page.getByRole('combobox', { name: 'Adviser 4' })).toHaveCount(0)
+})
+
+test('fallbacks of the synthesizer are added, moved and removed, and saved in order', async ({ page }) => {
+  await page.goto('/admin/fusion')
+  await ready(page, /Fusion profile/)
+  const chain = 'openai/gpt-4.1-mini openai/gpt-5.4'
+  const saved = page.waitForRequest(
+    request => request.method() === 'PUT' && request.postDataJSON().draft.synthesizer.fallbacks?.join(' ') === chain,
+  )
+  await page.getByRole('button', { name: 'Add fallback' }).click()
+  await page.getByRole('combobox', { name: 'Fallback 1' }).fill('openai/gpt-5.4')
+  await page.keyboard.press('Enter')
+  await page.getByRole('button', { name: 'Add fallback' }).click()
+  const second = page.getByRole('combobox', { name: 'Fallback 2' })
+  await second.fill('anthropic/claude-sonnet-4-6')
+  await page.keyboard.press('Enter')
+  await expect(page.getByText('Fallback 2 was asked before.')).toBeVisible()
+  await second.fill('openai/gpt-4.1-mini')
+  await page.keyboard.press('Enter')
+  await second.focus()
+  await page.keyboard.press('Alt+ArrowUp')
+  await saved
+  await page.getByRole('button', { name: 'Fallback 1 actions' }).click()
+  await page.getByRole('menuitem', { name: 'Remove' }).click()
+  await expect(page.getByRole('combobox', { name: 'Fallback 1' })).toHaveValue('openai/gpt-5.4')
+  await expect(second).toHaveCount(0)
 })
 
 test('the page words what is impossible before the Worker is asked', async ({ page }) => {

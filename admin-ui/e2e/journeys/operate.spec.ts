@@ -1,6 +1,6 @@
 // Connect, try, see what happened, find out why.
 import { readFile } from 'node:fs/promises'
-import { expect, ready, setScenario, test } from '../harness.ts'
+import { expect, expectNoOverflow, ready, setScenario, test } from '../harness.ts'
 
 test.describe('first run', () => {
   test.use({ scenario: 'empty' })
@@ -97,6 +97,76 @@ test('a stream is stopped midway and says what was billed', async ({ page }) => 
   await expect(page.getByText('stopped; what was produced is billed')).toBeVisible()
 })
 
+test('a message to a fusion has its price before it is sent', async ({ page }) => {
+  await page.goto('/admin/playground?model=clawrouter%2Ffusion')
+  await ready(page, 'Playground')
+  const called: string[] = []
+  page.on('request', request => {
+    if (request.url().includes('/v1/')) called.push(request.url())
+  })
+  await expect(page.getByText('5 calls, at most $0.0241.')).toBeVisible()
+  expect(called).toEqual([])
+  await page.getByRole('combobox', { name: 'Model', exact: true }).fill('openai/gpt-4.1-mini')
+  await page.keyboard.press('Enter')
+  await expect(page.getByText(/at most/)).toHaveCount(0)
+})
+
+test('three models answer the same messages side by side; Escape stops them all', async ({ page }) => {
+  await page.goto('/admin/playground?model=openai%2Fgpt-4.1-mini')
+  await ready(page, 'Playground')
+  const minted: string[] = []
+  page.on('request', request => {
+    if (request.method() === 'POST' && request.url().endsWith('/admin/api/keys')) minted.push(request.url())
+  })
+  const another = page.getByRole('button', { name: 'Compare with another model' })
+  await another.click()
+  await another.click()
+  await expect(another).toHaveCount(0)
+  await page.getByRole('combobox', { name: 'Model beside it 2' }).fill('deepseek/deepseek-v4-flash')
+  await page.keyboard.press('Enter')
+  await expect(page).toHaveURL(/beside=\S+deepseek/)
+  await page.getByLabel('Message').fill('How do retries work?')
+  await page.keyboard.press('Control+Enter')
+  const lanes = page.getByRole('group', { name: /^Answer of/ })
+  await expect(lanes).toHaveCount(3)
+  await expect(lanes.getByText('Give each message an idempotency key.')).toHaveCount(3)
+  await expect(lanes.getByText('$0.0042')).toHaveCount(3)
+  await expect(lanes.nth(2).getByText('deepseek/deepseek-v4-flash').first()).toBeVisible()
+  await expect(lanes.getByRole('listitem')).toHaveCount(6)
+  expect(minted).toHaveLength(1)
+  for (const lane of await lanes.all()) expect((await lane.boundingBox())?.width).toBeGreaterThanOrEqual(260)
+
+  await page.getByLabel('Message').fill('slow please')
+  await page.keyboard.press('Control+Enter')
+  await expect(lanes).toHaveCount(6)
+  await expect(lanes.nth(5).getByText('Retry with')).toBeVisible()
+  await page.keyboard.press('Escape')
+  await expect(page.getByText('stopped; what was produced is billed')).toHaveCount(3)
+  await expectNoOverflow(page)
+
+  await page.setViewportSize({ width: 390, height: 844 })
+  await expect(lanes.filter({ visible: true })).toHaveCount(2)
+  const choice = page.getByRole('group', { name: 'Answer to show' })
+  await choice.getByRole('button', { name: 'deepseek/deepseek-v4-flash' }).click()
+  await expect(page.getByRole('group', { name: 'Answer of deepseek/deepseek-v4-flash' }).first()).toBeVisible()
+  await expectNoOverflow(page)
+})
+
+test('what was asked here goes along from its trace', async ({ page }) => {
+  await page.goto('/admin/playground')
+  await ready(page, 'Playground')
+  await page.getByLabel('System text').fill('Be brief.')
+  await page.getByLabel('Message').fill('How do retries work?')
+  await page.keyboard.press('Control+Enter')
+  await page.getByRole('link', { name: 'trace' }).click()
+  await ready(page, /^Request req/)
+  await page.getByRole('link', { name: 'Replay in playground' }).click()
+  await ready(page, 'Playground')
+  await expect(page.getByLabel('Message')).toHaveValue('How do retries work?')
+  await expect(page.getByLabel('System text')).toHaveValue('Be brief.')
+  expect(page.url()).not.toContain('retries')
+})
+
 test('a degraded request is found and explained call by call', async ({ page }) => {
   await page.goto('/admin/requests')
   await ready(page, 'Requests')
@@ -109,12 +179,21 @@ test('a degraded request is found and explained call by call', async ({ page }) 
   await ready(page, /^Request req/)
   const timeline = page.getByRole('region', { name: 'Timeline' })
   await timeline.getByRole('button', { name: /Adviser 3/ }).click()
-  await expect(timeline.getByRole('region', { name: 'Selected call' }).getByText('5.00 s')).toBeVisible()
+  const detail = timeline.getByRole('region', { name: /in detail$/ })
+  await expect(detail.getByText('5.00 s')).toBeVisible()
   await page.keyboard.press('ArrowDown')
   await page.keyboard.press('Enter')
-  await expect(
-    timeline.getByRole('region', { name: 'Selected call' }).getByRole('heading', { name: 'Judge' }),
-  ).toBeVisible()
+  await expect(timeline.getByRole('region', { name: 'Judge in detail' })).toBeVisible()
+  await page.keyboard.press('e')
+  await expect(detail).toHaveCount(7)
+  await expectNoOverflow(page)
+  await page.keyboard.press('e')
+  await expect(detail).toHaveCount(0)
+  await expect(timeline.getByRole('button', { name: /Adviser 3.*on the critical path/ })).toBeVisible()
+  await expect(timeline.getByRole('button', { name: /Adviser 1.*on the critical path/ })).toHaveCount(0)
+  await page.getByRole('tab', { name: 'Budget' }).click()
+  await expect(page.getByRole('row', { name: /Judge/ })).toContainText('$0.0041')
+  await expect(page.getByRole('row', { name: /^Total/ })).toContainText('$0.0043')
   await page.getByRole('tab', { name: 'Routing' }).click()
   await expect(page.getByText(/runs 3 advisers, a judge/)).toBeVisible()
   await page.getByRole('tab', { name: 'Content' }).click()

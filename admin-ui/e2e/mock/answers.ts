@@ -377,7 +377,10 @@ const routes: Record<string, (call: Call) => Reply> = {
       total: { requests: 0, errors: 0, input_tokens: 0, output_tokens: 0, cached_tokens: 0, cost_usd: 0 },
     })
   },
-  route: () => ok(fixture('explanation')),
+  route: call =>
+    ok(
+      String(call.body?.model).startsWith('clawrouter/fusion') ? fixture('trace').explanation : fixture('explanation'),
+    ),
   audit: list('audit'),
   export: () => ok(fixture('export')),
   import: () => ok(fixture('imported')),

@@ -41,7 +41,7 @@ export async function chat(body: Any, request: IncomingMessage, response: Server
   }
   const headers = {
     'x-request-id': 'req_01K9ZX4T7F3',
-    'x-clawrouter-target': 'anthropic/claude-sonnet-4-6',
+    'x-clawrouter-target': String(body.model).startsWith('clawrouter/') ? 'anthropic/claude-sonnet-4-6' : body.model,
     'x-clawrouter-attempts': '2',
     'x-clawrouter-strategy': 'route',
     'x-clawrouter-cost-usd': '0.0042',

@@ -1,5 +1,7 @@
 /** Numbers, money, durations and dates as the page prints them. Pure: the clock is a parameter. */
 
+import { grouped } from './text.ts'
+
 const dash = '–'
 
 /** Dollars: two decimals from $1 on, four significant digits below, "< $0.0001" for dust, a dash for unknown. */
@@ -9,9 +11,7 @@ export function money(usd: number | null | undefined): string {
   const sign = usd < 0 ? '−' : ''
   const size = Math.abs(usd)
   if (size < 0.0001) return `${sign}< $0.0001`
-  if (size >= 0.99995) {
-    return `${sign}$${size.toLocaleString('en-GB', { minimumFractionDigits: 2, maximumFractionDigits: 2 })}`
-  }
+  if (size >= 0.99995) return `${sign}$${grouped(size.toFixed(2))}`
   const digits = Number(size.toPrecision(4)).toFixed(8).replace(/0+$/, '')
   const decimals = digits.split('.')[1] ?? ''
   return `${sign}$0.${decimals.padEnd(2, '0')}`
@@ -39,7 +39,7 @@ export function duration(ms: number | null | undefined): string {
 
 /** Whole numbers with separators. */
 export function count(value: number | null | undefined): string {
-  return value == null ? dash : Math.round(value).toLocaleString('en-GB')
+  return value == null ? dash : grouped(value.toFixed(0))
 }
 
 /** Token counts: exact below ten thousand, then `12.4 k`, `3.1 M`. */

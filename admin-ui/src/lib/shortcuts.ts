@@ -6,6 +6,8 @@ export interface Shortcut {
   keys: string
   text: string
   run: (event: KeyboardEvent) => void
+  /** Works in an open dialog, too. */
+  dialog?: boolean
 }
 
 const apple = /Mac|iPhone|iPad/.test(navigator.platform)
@@ -52,12 +54,12 @@ function onKey(event: KeyboardEvent): void {
   const single = !name.startsWith('mod+') && name !== 'Escape'
   if (single && (typing(event.target) || !singleKeysEnabled())) return
   // A dialog owns the keyboard while it is open.
-  if (single && document.querySelector('dialog[open]')) return
-  if (name === 'g') {
+  const free = !single || !document.querySelector('dialog[open]')
+  if (free && name === 'g') {
     chordAt = event.timeStamp
     return
   }
-  const found = active.findLast(shortcut => shortcut.keys === name)
+  const found = active.findLast(shortcut => shortcut.keys === name && (free || shortcut.dialog))
   if (!found) return
   event.preventDefault()
   found.run(event)

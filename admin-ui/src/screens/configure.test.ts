@@ -8,12 +8,14 @@ import { PolicyEffect } from '../api/schema/govern.ts'
 import { type Key, Keys } from '../api/schema/keys.ts'
 import { Candidates, Health, type ModelCandidate } from '../api/schema/operate.ts'
 import { fixture } from '../test-fixture.ts'
-import { applyPreset, checkDraft } from './fusion/checks.ts'
-import { fold, noRun } from './fusion/test-run.ts'
+import { applyPreset, checkDraft, withChain } from './fusion/checks.ts'
+import { type Section, sections, wordDiff } from './fusion/drafts.ts'
+import { aloneCall, fold, fusionCost, noRun } from './fusion/test-run.ts'
 import { effectiveBudget, keyState } from './keys/index.tsx'
 import { baseUrl, discoverRequest, type Endpoint, missing, poolDocument, providerDocument } from './models/endpoint.ts'
 import { modelRows } from './models/models.tsx'
 import { attention } from './overview/attention.tsx'
+import { noAnswer } from './playground/chat.ts'
 import { allows, effect, matchesPattern, parseList, stage } from './policies/patterns.ts'
 import { refusedText } from './policies/refused.tsx'
 import { looksWrong } from './pools/credentials.tsx'
@@ -37,6 +39,11 @@ describe('fusion checks', () => {
     ['nothing odd', {}, []],
     ['no synthesizer', { synthesizer: { model: '' } }, ['!No synthesizer.']],
     ['a virtual synthesizer', { synthesizer: { model: 'clawrouter/auto' } }, ['!Virtual synthesizer.']],
+    [
+      'a fallback twice, and one that is virtual',
+      { synthesizer: { model: 'a/b', fallbacks: ['c/d', 'a/b', 'clawrouter/fusion'] } },
+      ['!Fallback 2 was asked before.', '!Fallback 3 is virtual.'],
+    ],
     ['itself as adviser', { advisers: [{ model: 'clawrouter/fusion' }] }, ['!Adviser 1 is virtual.']],
     [
       'the same model twice',
@@ -72,6 +79,11 @@ describe('fusion checks', () => {
     }
     expect(applyPreset('Local first', draft({}), candidates).advisers[0]?.model).toBe('local/qwen3:8b')
   })
+  it('a fallback that becomes the synthesizer leaves the chain', () => {
+    const profile = draft({ synthesizer: { model: 'a/b', fallbacks: ['c/d', 'e/f'] } })
+    expect(withChain(profile, 'c/d')).toEqual({ model: 'c/d', fallbacks: ['e/f'] })
+    expect(withChain(draft({ synthesizer: { model: 'a/b', fallbacks: ['c/d'] } }), 'c/d').fallbacks).toBeUndefined()
+  })
 })
 
 describe('test run', () => {
@@ -87,9 +99,68 @@ describe('test run', () => {
     expect(run.calls[2]?.failure).toBe('timeout')
     expect(run.calls[4]?.text).toContain('idempotency key')
     expect(run.notes?.best).toBe('B')
-    expect(run.injected).toContain('begin draft 1')
+    expect(run.injected).toContain('begin draft A')
     expect(run.result).toMatchObject({ calls: 5, degraded: true })
     expect(run.nowMs).toBe(7240)
+  })
+})
+
+describe('the plain answer beside', () => {
+  const run = fixture(v.array(TestEvent), 'fusion-test').reduce(fold, noRun)
+  it('does not count as a cost of the fusion', () => {
+    const beside = aloneCall('m', { ...noAnswer, totalMs: 9, headers: { 'x-clawrouter-cost-usd': '0.005' } })
+    expect(beside).toMatchObject({ slot: 'B', costUsd: 0.005, ok: true, endMs: 9 })
+    expect(fusionCost(run)).toBe(0.0198)
+    expect(fusionCost({ ...run, calls: [...run.calls, beside] })).toBeCloseTo(0.0148)
+    expect(fusionCost(noRun)).toBeNull()
+  })
+  it('runs, or failed', () => {
+    expect(aloneCall('m', null).endMs).toBeNull()
+    expect(aloneCall('m', noAnswer, 'failed')).toMatchObject({ ok: false, endMs: 0, costUsd: null })
+  })
+})
+
+describe('drafts', () => {
+  const run = fixture(v.array(TestEvent), 'fusion-test').reduce(fold, noRun)
+  const fence = (name: string, text: string) =>
+    `===== begin ${name} 0a1b2c3d =====\n${text}\n===== end ${name} 0a1b2c3d =====`
+  it('finds what stands between the fences of the golden message, none of it cut', () =>
+    expect(sections(run.injected ?? '', run.calls).map(item => [item.name, item.cut, item.left])).toEqual([
+      ['draft A', false, 0],
+      ['draft B', false, 0],
+      ['notes', false, 0],
+    ]))
+  it.each<[string, string, Partial<Section>[]]>([
+    ['no message', '', []],
+    ['a cut draft', fence('draft A', 'abc[… cut …]'), [{ name: 'draft A', chars: 3, cut: true, left: 111 }]],
+    ['a cut draft of a named model', fence('draft A (x/y)', 'abcd[… cut …]'), [{ chars: 4, cut: true, left: 110 }]],
+    ['cut notes: the whole is not known', fence('notes', '{[… cut …]'), [{ chars: 1, cut: true, left: null }]],
+    ['a draft that looks like a fence', fence('draft B', '===== end draft B ffffffff ====='), [{ name: 'draft B' }]],
+  ])('%s', (_, message, expected) => expect(sections(message, run.calls)).toMatchObject(expected))
+  it.each([
+    ['', '', ''],
+    ['same words', 'same  words', '=same  words'],
+    ['retry with jitter', 'retry with full jitter', '=retry with+ full= jitter'],
+    ['a b', 'c d', '-a b+c d'],
+    ['only this', '', '-only this'],
+  ])('%j and %j differ as %j', (before, after, expected) => {
+    const sign = { same: '=', before: '-', after: '+' }
+    expect(
+      wordDiff(before, after)
+        .map(item => sign[item.kind] + item.text)
+        .join(''),
+    ).toBe(expected)
+  })
+  it('compares the beginning of long texts and keeps every word', () => {
+    const long = 'word '.repeat(1600)
+    const runs = wordDiff(long, `${long}end`)
+    expect(runs[0]?.kind).toBe('same')
+    expect(
+      runs
+        .map(item => item.text)
+        .join('')
+        .match(/end/g),
+    ).toHaveLength(1)
   })
 })
 

@@ -1,24 +1,31 @@
 /** The decisions of screens that show something, as tables: requests, traces, playground, inspector, overview. */
 import { describe, expect, it } from 'vitest'
+import { ApiError } from '../api/client.ts'
+import type { Explanation } from '../api/schema/explain.ts'
 import { Readiness } from '../api/schema/fusion.ts'
 import { Health, type ModelCandidate, RequestFigures, type Span, Trace } from '../api/schema/operate.ts'
 import { keyName } from '../lib/shortcuts.ts'
 import { fixture } from '../test-fixture.ts'
 import { regionOf } from '../viz/quadrant.tsx'
 import { parts } from '../viz/score-bars.tsx'
+import { criticalPath, type WaterfallRow } from '../viz/waterfall.tsx'
 import { shownPolicy } from './fusion/readiness.tsx'
 import { requestBody } from './inspect/index.tsx'
 import { quietProviders } from './models/providers.tsx'
 import { attention } from './overview/attention.tsx'
 import { callerKeys, forgetKey, giveKey } from './playground/caller.ts'
 import { foldChunk, noAnswer, requestOf, type Settings } from './playground/chat.ts'
+import { estimateLine } from './playground/estimate.ts'
+import { historyOf } from './playground/index.tsx'
+import type { Lane } from './playground/turn.tsx'
 import { barsOf } from './requests/figures.tsx'
 import { fixHref } from './shared/fix.tsx'
-import { handOver, takeOver } from './shared/hand-over.ts'
+import { handOver, recall, remember, takeOver, takeText } from './shared/hand-over.ts'
 import { startModel } from './shared/model-options.ts'
 import { snippet } from './shared/snippets.ts'
 import { found } from './shell/palette.tsx'
-import { calls, failure, waterfallRows } from './trace/rows.tsx'
+import { profileOf } from './trace/drafts.tsx'
+import { budgetRows, calls, failure, storedCalls, waterfallRows } from './trace/rows.tsx'
 import { dayBars, periodStart } from './usage/index.tsx'
 
 const now = Date.parse('2026-11-20T14:02:20Z')
@@ -47,6 +54,49 @@ describe('requests and trace', () => {
     expect(rows.map(row => row.failed)).toEqual([false, false, false, true, false, true, false])
     expect(failure(fixture(Trace, 'trace-failed').spans[1] as never)).toBe('503 overloaded')
   })
+  it('outlines the chain that everything waited for, and none while calls run', () => {
+    const rows = waterfallRows(fixture(Trace, 'trace'))
+    expect([...criticalPath(rows)].map(row => row.name).reverse()).toEqual([
+      'Route and preflight',
+      'Adviser 3',
+      'Judge',
+      'Synthesizer, attempt 1',
+      'Synthesizer, attempt 2',
+    ])
+    expect(criticalPath([...rows, { ...(rows[0] as WaterfallRow), endMs: null }]).size).toBe(0)
+    expect(criticalPath([]).size).toBe(0)
+  })
+  it('shows the stored calls of a fusion, attempts together and without a text', () => {
+    const stored = storedCalls(calls(fixture(Trace, 'trace').spans))
+    expect(stored.map(call => [call.slot, call.ok, call.text])).toEqual([
+      ['A1', true, ''],
+      ['A2', true, ''],
+      ['A3', false, ''],
+      ['J', true, ''],
+      ['S', true, ''],
+    ])
+    expect(stored[4]).toMatchObject({ startMs: 3328, endMs: 7240, costUsd: 0.0176 })
+    expect(storedCalls(fixture(Trace, 'trace-failed').spans)).toEqual([])
+  })
+  it('says per call what was reserved and what it cost', () => {
+    const trace = fixture(Trace, 'trace')
+    const rows = budgetRows(trace, (trace.explanation as Explanation).candidates ?? [])
+    expect(rows.map(row => [row.name, row.reserved, row.settled])).toEqual([
+      ['Adviser 1', 0.0011, 0.0008],
+      ['Adviser 2', 0.0007, 0.0005],
+      ['Adviser 3', 0, 0],
+      ['Judge', 0.0041, 0.0009],
+      ['Synthesizer', 0.0182, 0.0176],
+    ])
+    expect(rows.reduce((sum, row) => sum + (row.reserved ?? 0), 0)).toBeCloseTo(trace.reserved_usd ?? 0)
+    expect(budgetRows(fixture(Trace, 'trace-failed'), [])).toMatchObject([{ name: 'The call' }])
+  })
+  it.each([
+    ['clawrouter/fusion', 'default'],
+    ['clawrouter/fusion:team', 'team'],
+    ['clawrouter/fusionist', null],
+    ['openai/gpt-4.1-mini', null],
+  ])('%s is of profile %s', (model, profile) => expect(profileOf(model)).toBe(profile))
   it.each<[string, Partial<Span>[], string[]]>([
     ['a plain attempt stays', [{ id: '1', stage: 'attempt', attempt: 1 }], ['1 attempt 0']],
     [
@@ -76,6 +126,7 @@ describe('requests and trace', () => {
 describe('playground', () => {
   const settings: Settings = {
     model: 'm',
+    beside: [],
     policy: 'default',
     system: ' Be brief. ',
     temperature: 0,
@@ -85,6 +136,50 @@ describe('playground', () => {
     tools: '[{"type":"function"}]',
     session: 's1',
   }
+  it.each<[string, string[], (Partial<Explanation> | null)[], string | null]>([
+    ['a cheap model: nothing', ['a/b'], [{ worst_cost_usd: 0.05 }], null],
+    ['a dear model', ['a/b'], [{ worst_cost_usd: 0.0501, strategy: 'direct' }], '1 call, at most $0.0501.'],
+    [
+      'a fusion, however cheap',
+      ['clawrouter/fusion:x'],
+      [
+        {
+          strategy: 'fusion',
+          worst_cost_usd: 0.001,
+          candidates: [{ model: 'a', chosen: true }, { model: 'b', chosen: true }, { model: 'c' }],
+        },
+      ],
+      '2 calls, at most $0.001.',
+    ],
+    [
+      'several together',
+      ['a/b', 'c/d'],
+      [{ worst_cost_usd: 0.04 }, { worst_cost_usd: 0.04 }],
+      '2 calls, at most $0.08.',
+    ],
+    ['one that is not known', ['clawrouter/fusion', 'c/d'], [null, {}], 'What this costs at most is not known.'],
+    ['nothing asked', [], [], null],
+  ])('estimates %s', (_, models, decisions, expected) =>
+    expect(estimateLine(models, decisions as (Explanation | null)[])).toBe(expected),
+  )
+  it('gives each model its own conversation, and one that joins later the first', () => {
+    const lane = (text: string, error: Lane['error'] = null): Lane => ({
+      requested: '',
+      answer: { ...noAnswer, text },
+      error,
+      running: false,
+      stopped: false,
+    })
+    const turns = [
+      { prompt: 'one', lanes: [lane('A1')] },
+      { prompt: 'two', lanes: [lane('A2'), lane('B2')] },
+      { prompt: 'three', lanes: [lane('half', new ApiError({ status: 500, code: 'x', message: 'x' })), lane('')] },
+    ]
+    const said = (index: number) => historyOf(turns, index).map(message => message.content)
+    expect(said(0)).toEqual(['one', 'A1', 'two', 'A2', 'three'])
+    expect(said(1)).toEqual(['one', 'A1', 'two', 'B2', 'three'])
+    expect(said(2)).toEqual(['one', 'A1', 'two', 'A2', 'three'])
+  })
   it('sends exactly what the settings say', () => {
     expect(requestOf(settings, [{ role: 'user', content: 'hi' }])).toEqual({
       model: 'm',
@@ -235,8 +330,46 @@ describe('what a fresh catalog shows', () => {
   })
   it('hands a prompt from the inspector to the playground once', () => {
     handOver.value = requestBody('{"messages":[{"role":"system","content":"S"},{"role":"user","content":"U"}]}', 'm')
-    expect(takeOver()).toEqual({ system: 'S', prompt: 'U' })
+    expect(takeOver()).toEqual({ system: 'S', prompt: 'U', left: 0 })
     expect(takeOver()).toBeNull()
+  })
+  it.each<[string, Record<string, unknown> | null, ReturnType<typeof takeOver>, string]>([
+    ['nothing', null, null, ''],
+    ['no text', { messages: [{ role: 'user', content: [{ type: 'image_url' }] }] }, null, '{'],
+    [
+      'one message',
+      { model: 'm', messages: [{ role: 'user', content: 'U' }] },
+      { system: '', prompt: 'U', left: 0 },
+      'U',
+    ],
+    [
+      'a conversation in parts',
+      {
+        model: 'm',
+        messages: [
+          { role: 'user', content: 'old' },
+          { role: 'assistant', content: 'so' },
+          { role: 'user', content: [{ type: 'text', text: 'U' }, { type: 'image_url' }, { type: 'text', text: 'V' }] },
+        ],
+      },
+      { system: '', prompt: 'U\n\nV', left: 2 },
+      '{\n  "messages"',
+    ],
+  ])('takes %s over', (_, body, prompt, text) => {
+    handOver.value = body
+    expect(takeOver()).toEqual(prompt)
+    handOver.value = body
+    const taken = takeText()
+    expect(taken.slice(0, text.length)).toBe(text)
+    expect(taken).not.toContain('"model"')
+    expect(handOver.value).toBeNull()
+  })
+  it('remembers the newest twenty requests of its own, until somebody signs out', () => {
+    for (let i = 0; i < 22; i++) remember(`r${i}`, { body: { i } })
+    remember(undefined, { body: {} })
+    expect([recall('r1'), recall('r2')?.body, recall('r21')?.body]).toEqual([undefined, { i: 2 }, { i: 21 }])
+    dispatchEvent(new Event('clawrouter:forget'))
+    expect(recall('r21')).toBeUndefined()
   })
 })
 

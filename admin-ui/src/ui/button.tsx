@@ -83,15 +83,18 @@ export function LinkButton({
   href,
   kind = 'plain',
   small = false,
+  onClick,
   children,
 }: {
   href: string
   kind?: ButtonKind
   small?: boolean
+  /** Before the page goes there. */
+  onClick?: () => void
   children: ComponentChildren
 }): JSX.Element {
   return (
-    <a href={href} class={classOf(kind, small)}>
+    <a href={href} class={classOf(kind, small)} onClick={onClick}>
       {children}
     </a>
   )

@@ -36,6 +36,16 @@ describe('visibleOptions', () => {
 })
 
 describe('Combobox', () => {
+  it('typing what is chosen already changes nothing', async () => {
+    const change = vi.fn()
+    render(<Example onChange={change} />)
+    const input = screen.getByRole('combobox')
+    for (let i = 0; i < 2; i++) {
+      await user.clear(input)
+      await user.type(input, 'b/one{Enter}')
+    }
+    expect(change.mock.calls).toEqual([['b/one']])
+  })
   it('opens with the arrow, moves, chooses with Enter', async () => {
     const change = vi.fn()
     render(<Example onChange={change} />)

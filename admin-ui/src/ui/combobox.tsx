@@ -62,11 +62,14 @@ export function Combobox({
     list.current?.querySelector('[data-active=true]')?.scrollIntoView({ block: 'nearest' })
   }, [active, open])
 
-  const openList = () => {
-    if (readOnly || open) return
-    setQuery(current?.text ?? value)
+  const type = (text: string) => {
+    setQuery(text)
+    // The text of the chosen option shows all of them, with that one active.
     const at = visibleOptions(options, '').findIndex(option => option.value === value)
-    setActive(Math.max(0, at))
+    setActive(text === (current?.text ?? value) ? Math.max(0, at) : 0)
+  }
+  const openList = () => {
+    if (!readOnly && !open) type(current?.text ?? value)
   }
   const choose = (option: Option | undefined) => {
     if (!option || option.disabled) return
@@ -122,10 +125,7 @@ export function Combobox({
         title={current?.text ?? value}
         onFocus={event => event.currentTarget.select()}
         onClick={openList}
-        onInput={event => {
-          setQuery(event.currentTarget.value)
-          setActive(0)
-        }}
+        onInput={event => type(event.currentTarget.value)}
         onKeyDown={onKeyDown}
         onBlur={leave}
       />

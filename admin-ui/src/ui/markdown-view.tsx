@@ -1,5 +1,6 @@
 /** Markdown as vnodes: no HTML string anywhere, no remote image, only http(s) and mailto links. */
 import type { ComponentChildren, JSX } from 'preact'
+import { useRef } from 'preact/hooks'
 import { Code } from './code.tsx'
 import { type Block, markdown } from './markdown-blocks.ts'
 import { type Inline, inlines, type References } from './markdown-inline.ts'
@@ -94,9 +95,22 @@ const views = (blocks: Block[], references: References, tight = false) =>
 export default function MarkdownView({ text }: { text: string }): JSX.Element {
   const cut = text.length > maxChars
   const { blocks, references } = markdown(cut ? text.slice(0, maxChars) : text)
+  // While an answer streams, only its last block changes: the same vnode again is not looked into.
+  const drawn = useRef<{ names: string; blocks: { source: string; node: ComponentChildren }[] }>({
+    names: '',
+    blocks: [],
+  })
+  const names = JSON.stringify([...references])
+  const before = drawn.current.names === names ? drawn.current.blocks : []
+  const now = blocks.map((block, key) => {
+    const source = JSON.stringify(block)
+    const known = before[key]
+    return known?.source === source ? known : { source, node: view(block, references, false, key) }
+  })
+  drawn.current = { names, blocks: now }
   return (
     <div class="md">
-      {views(blocks, references)}
+      {now.map(item => item.node)}
       {cut && (
         <p class="muted">
           The text is longer than {maxChars.toLocaleString('en-GB')} characters; the rest is not shown.

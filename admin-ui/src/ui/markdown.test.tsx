@@ -1,5 +1,6 @@
-import { render } from '@testing-library/preact'
+import { render, screen } from '@testing-library/preact'
 import { describe, expect, it } from 'vitest'
+import { Markdown } from './markdown.tsx'
 import MarkdownView from './markdown-view.tsx'
 
 /** The elements, without what every link and code block carries. */
@@ -12,6 +13,28 @@ function html(text: string): string {
 }
 
 describe('markdown', () => {
+  it('a text that grows looks like one that came whole, and keeps the elements of its finished blocks', () => {
+    const text = '# One\n\nsee [a] and *b*\n\n- c\n- d\n\n[a]: https://example.test'
+    const { container, rerender } = render(<MarkdownView text="" />)
+    let first: Element | null = null
+    for (let end = 1; end <= text.length; end++) {
+      rerender(<MarkdownView text={text.slice(0, end)} />)
+      if (end === 8) first = container.querySelector('h3')
+    }
+    expect(container.querySelector('h3')).toBe(first)
+    const grown = container.innerHTML
+    expect(grown).toBe(render(<MarkdownView text={text} />).container.innerHTML)
+    expect(grown).toContain('href="https://example.test"')
+  })
+  it('every text that waits for the parser is set when it comes', async () => {
+    render(
+      <>
+        <Markdown text="**one**" />
+        <Markdown text="**two**" />
+      </>,
+    )
+    for (const word of ['one', 'two']) expect((await screen.findByText(word)).tagName).toBe('STRONG')
+  })
   it.each([
     [
       'emphasis',

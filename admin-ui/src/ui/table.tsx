@@ -1,6 +1,6 @@
 /** A table with row links, sorting and keyboard rows (`j`, `k`, Enter). Narrow containers stack each row. */
 import type { ComponentChildren, JSX } from 'preact'
-import { useRef, useState } from 'preact/hooks'
+import { useEffect, useRef, useState } from 'preact/hooks'
 import { useLocation } from 'preact-iso'
 import { useShortcuts } from '../lib/shortcuts.ts'
 
@@ -49,6 +49,30 @@ export function sorted<T>(
     const order = typeof x === 'number' && typeof y === 'number' ? x - y : String(x).localeCompare(String(y))
     return descending ? -order : order
   })
+}
+
+/** Rows that are drawn at once. A filter that lets hundreds in shows the first of them in its own frame, the others after it. */
+const sliceRows = 60
+
+function sliced<T>(rows: readonly T[]): readonly T[][] {
+  return Array.from({ length: Math.ceil(rows.length / sliceRows) }, (_, number) =>
+    rows.slice(number * sliceRows, (number + 1) * sliceRows),
+  )
+}
+
+interface SliceProps<T> {
+  number: number
+  rows: readonly T[]
+  children: (row: T, index: number) => JSX.Element
+}
+
+function Slice<T>({ number, rows, children }: SliceProps<T>): ComponentChildren {
+  const [drawn, setDrawn] = useState(number === 0)
+  useEffect(() => {
+    const timer = setTimeout(() => setDrawn(true), number * 30)
+    return () => clearTimeout(timer)
+  }, [])
+  return drawn && rows.map((row, index) => children(row, number * sliceRows + index))
 }
 
 export function Table<T>({
@@ -124,45 +148,49 @@ export function Table<T>({
           </tr>
         </thead>
         <tbody ref={body}>
-          {shown.map((row, index) => {
-            const to = href?.(row)
-            return (
-              <tr
-                key={rowKey(row)}
-                data-href={to}
-                data-active={index === cursor || undefined}
-                aria-selected={selected?.(row) || undefined}
-                onClick={event => {
-                  const onControl =
-                    event.target instanceof Element && event.target.closest('a,button,input,select,label')
-                  if (to && !onControl && !getSelection()?.toString()) location.route(to)
-                }}
-              >
-                {columns.map((column, at) => {
-                  const className =
-                    [
-                      column.number && 'num',
-                      column.wide && 'wide',
-                      column.menu && 'row-menu',
-                      column.narrow && 'narrow',
-                      column.skip && 'skip-stacked',
-                    ]
-                      .filter(Boolean)
-                      .join(' ') || undefined
-                  const name = column.named && typeof column.head === 'string' ? column.head : undefined
-                  return at === 0 ? (
-                    <th key={column.id} scope="row" class={className}>
-                      {column.cell(row)}
-                    </th>
-                  ) : (
-                    <td key={column.id} class={className} data-label={name}>
-                      {column.cell(row)}
-                    </td>
-                  )
-                })}
-              </tr>
-            )
-          })}
+          {sliced(shown).map((slice, number) => (
+            <Slice key={number} number={number} rows={slice}>
+              {(row, index) => {
+                const to = href?.(row)
+                return (
+                  <tr
+                    key={rowKey(row)}
+                    data-href={to}
+                    data-active={index === cursor || undefined}
+                    aria-selected={selected?.(row) || undefined}
+                    onClick={event => {
+                      const onControl =
+                        event.target instanceof Element && event.target.closest('a,button,input,select,label')
+                      if (to && !onControl && !getSelection()?.toString()) location.route(to)
+                    }}
+                  >
+                    {columns.map((column, at) => {
+                      const className =
+                        [
+                          column.number && 'num',
+                          column.wide && 'wide',
+                          column.menu && 'row-menu',
+                          column.narrow && 'narrow',
+                          column.skip && 'skip-stacked',
+                        ]
+                          .filter(Boolean)
+                          .join(' ') || undefined
+                      const name = column.named && typeof column.head === 'string' ? column.head : undefined
+                      return at === 0 ? (
+                        <th key={column.id} scope="row" class={className}>
+                          {column.cell(row)}
+                        </th>
+                      ) : (
+                        <td key={column.id} class={className} data-label={name}>
+                          {column.cell(row)}
+                        </td>
+                      )
+                    })}
+                  </tr>
+                )
+              }}
+            </Slice>
+          ))}
         </tbody>
         {foot}
       </table>

@@ -1,7 +1,10 @@
 /** Vertical bars over days, one series; the incomplete last bucket is hatched; keyboard and pointer share one cursor. */
 import type { JSX } from 'preact'
 import { useId, useState } from 'preact/hooks'
+import { useShortcuts } from '../lib/shortcuts.ts'
+import { Button } from '../ui/button.tsx'
 import { niceTicks } from './scale.ts'
+import { useCursor } from './use-cursor.ts'
 import { useWidth } from './use-width.ts'
 
 export interface Bar {
@@ -15,6 +18,8 @@ interface BarsProps {
   bars: readonly Bar[]
   label: string
   format: (value: number) => string
+  /** Heads of the table that holds the same. */
+  heads: readonly [string, string]
   /** The last bucket is still filling. */
   partial?: boolean
   height?: number
@@ -26,9 +31,12 @@ const top = 8
 /** A wider bar says nothing more. */
 const widest = 56
 
-export function Bars({ bars, label, format, partial = false, height = 180 }: BarsProps): JSX.Element {
+export function Bars({ bars, label, format, heads, partial = false, height = 180 }: BarsProps): JSX.Element {
   const [ref, width] = useWidth<HTMLDivElement>()
-  const [cursor, setCursor] = useState<number | null>(null)
+  const { cursor, setCursor, props } = useCursor(bars.length)
+  const [table, setTable] = useState(false)
+  const turn = () => setTable(on => !on)
+  useShortcuts([{ keys: 'v', text: 'Chart or table', run: turn }])
   const hatch = useId()
   const ticks = niceTicks(Math.max(0, ...bars.map(bar => bar.value ?? 0)), 4)
   const max = ticks.at(-1) ?? 1
@@ -37,24 +45,36 @@ export function Bars({ bars, label, format, partial = false, height = 180 }: Bar
   const step = (width - left) / Math.max(1, bars.length)
   const every = Math.max(1, Math.ceil(bars.length / Math.max(1, Math.floor((width - left) / 64))))
   const shown = cursor === null ? null : bars[cursor]
-  const move = (event: KeyboardEvent) => {
-    const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key]
-    if (!by) return
-    event.preventDefault()
-    setCursor(at => Math.max(0, Math.min(bars.length - 1, (at ?? (by > 0 ? -1 : bars.length)) + by)))
-  }
   return (
     <div ref={ref} class="chart bars">
-      <svg
-        width={width}
-        height={height}
-        role="img"
-        aria-label={label}
-        tabIndex={0}
-        onKeyDown={move}
-        onPointerLeave={() => setCursor(null)}
-        onBlur={() => setCursor(null)}
-      >
+      {table && (
+        <div class="table-wrap">
+          <table class="table">
+            <caption class="visually-hidden">{label}</caption>
+            <thead>
+              <tr>
+                {heads.map(head => (
+                  <th key={head} scope="col">
+                    {head}
+                  </th>
+                ))}
+              </tr>
+            </thead>
+            <tbody>
+              {bars.map((bar, index) => (
+                <tr key={bar.id}>
+                  <th scope="row">{bar.id}</th>
+                  <td>
+                    {bar.text}
+                    {partial && index === bars.length - 1 && ' so far'}
+                  </td>
+                </tr>
+              ))}
+            </tbody>
+          </table>
+        </div>
+      )}
+      <svg width={width} height={height} role="img" aria-label={label} hidden={table} {...props}>
         <defs>
           <pattern id={hatch} width="5" height="5" patternUnits="userSpaceOnUse" patternTransform="rotate(45)">
             <rect class="f1" width="2.5" height="5" />
@@ -94,8 +114,11 @@ export function Bars({ bars, label, format, partial = false, height = 180 }: Bar
         })}
       </svg>
       <p class="small muted bars-note" aria-live="polite">
-        {shown ? `${shown.id}: ${shown.text}` : partial ? 'The last bar is not complete.' : ''}
+        {table ? '' : shown ? `${shown.id}: ${shown.text}` : partial ? 'The last bar is not complete.' : ''}
       </p>
+      <Button small kind="quiet" pressed={table} onClick={turn}>
+        View as table <kbd>V</kbd>
+      </Button>
     </div>
   )
 }

@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest'
 import { niceTicks, rulerTicks, share } from './scale.ts'
 import { sparkPath } from './spark.tsx'
+import { stepped } from './use-cursor.ts'
 
 describe('scales', () => {
   it.each([
@@ -14,4 +15,16 @@ describe('scales', () => {
   it('keeps shares inside', () =>
     expect([share(5, 10), share(-1, 10), share(20, 10), share(1, 0)]).toEqual([50, 0, 100, 0]))
   it('leaves a gap for a missing value', () => expect(sparkPath([1, null, 1], 10, 10).match(/M/g)).toHaveLength(2))
+})
+
+describe('cursor', () => {
+  it.each<[string, number | null, number, number | null]>([
+    ['ArrowRight', null, 3, 0],
+    ['ArrowLeft', null, 3, 2],
+    ['ArrowRight', 2, 3, 2],
+    ['ArrowLeft', 0, 3, 0],
+    ['ArrowRight', 0, 3, 1],
+    ['ArrowRight', null, 0, null],
+    ['Enter', 1, 3, null],
+  ])('%s from %s of %s is %s', (key, at, length, expected) => expect(stepped(key, at, length)).toBe(expected))
 })

@@ -1,5 +1,6 @@
 /** 24 by 96 pixels of shape, no axis; missing values are gaps. */
 import type { JSX } from 'preact'
+import { useCursor } from './use-cursor.ts'
 
 export function sparkPath(values: readonly (number | null)[], width: number, height: number): string {
   const known = values.filter(value => value !== null)
@@ -20,10 +21,32 @@ export function sparkPath(values: readonly (number | null)[], width: number, hei
     .join('')
 }
 
-export function Spark({ values, label }: { values: readonly (number | null)[]; label: string }): JSX.Element {
+interface SparkProps {
+  values: readonly (number | null)[]
+  label: string
+  /** What stands at each place, in words. */
+  texts: readonly string[]
+}
+
+export function Spark({ values, label, texts }: SparkProps): JSX.Element {
+  const { cursor, setCursor, props } = useCursor(values.length)
+  const step = 96 / Math.max(1, values.length - 1)
   return (
-    <svg width={96} height={24} role="img" aria-label={label} fill="none" class="spark">
-      <path d={sparkPath(values, 96, 24)} stroke-width={1.5} />
-    </svg>
+    <>
+      <svg
+        width={96}
+        height={24}
+        role="img"
+        aria-label={label}
+        fill="none"
+        class="spark"
+        {...props}
+        onPointerMove={event => setCursor(Math.min(values.length - 1, Math.max(0, Math.round(event.offsetX / step))))}
+      >
+        <path d={sparkPath(values, 96, 24)} stroke-width={1.5} />
+        {cursor !== null && <path d={`M${cursor * step} 0V24`} />}
+      </svg>
+      <small aria-live="polite">{cursor !== null && texts[cursor]}</small>
+    </>
   )
 }

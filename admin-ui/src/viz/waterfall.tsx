@@ -1,5 +1,5 @@
 /** Calls over time: a bar from send to last token, a notch at the first token. Works while the calls still run. */
-import type { ComponentChildren, JSX } from 'preact'
+import { type ComponentChildren, Fragment, type JSX } from 'preact'
 import { duration } from '../lib/format.ts'
 import { rulerTicks, share } from './scale.ts'
 
@@ -37,22 +37,42 @@ interface WaterfallProps {
   /** End of the ruler. */
   totalMs: number
   label: string
-  selected?: string | null
-  onSelect?: (id: string) => void
+  /** Rows whose detail is shown below them. */
+  open?: readonly string[]
+  onToggle?: (id: string) => void
+  detail?: (id: string) => ComponentChildren
 }
 
-function sentence(row: WaterfallRow): string {
+/** A call that begins so soon after another's end waited for it. */
+const handOverMs = 25
+
+/** The chain of calls that decided how long it took: from the last end back, each begun when the one before it ended. None while calls run. */
+export function criticalPath(rows: readonly WaterfallRow[]): Set<WaterfallRow> {
+  const path = new Set<WaterfallRow>()
+  if (rows.some(row => row.endMs === null)) return path
+  const byEnd = rows.toSorted((a, b) => Number(b.endMs) - Number(a.endMs))
+  let at = byEnd[0]
+  while (at) {
+    path.add(at)
+    const wait = (row: WaterfallRow) => Number(at?.startMs) - Number(row.endMs)
+    at = byEnd.find(row => !path.has(row) && wait(row) >= 0 && wait(row) <= handOverMs)
+  }
+  return path
+}
+
+function sentence(row: WaterfallRow, critical: boolean): string {
   const first = row.firstTokenMs == null ? '' : `, first token at ${duration(row.firstTokenMs)}`
   const end = row.endMs === null ? 'still running' : `ended at ${duration(row.endMs)}`
-  return `started at ${duration(row.startMs)}${first}, ${end}${row.failed ? ', failed' : ''}`
+  return `started at ${duration(row.startMs)}${first}, ${end}${row.failed ? ', failed' : ''}${critical ? ', on the critical path' : ''}`
 }
 
-export function Waterfall({ rows, totalMs, label, selected, onSelect }: WaterfallProps): JSX.Element {
+export function Waterfall({ rows, totalMs, label, open, onToggle, detail }: WaterfallProps): JSX.Element {
   const ticks = rulerTicks(totalMs)
+  const path = criticalPath(rows)
   const onKeyDown = (event: KeyboardEvent) => {
     const step = { ArrowDown: 1, ArrowUp: -1 }[event.key]
     if (!step || !(event.currentTarget instanceof HTMLElement)) return
-    const buttons = [...event.currentTarget.querySelectorAll<HTMLElement>('button')]
+    const buttons = [...event.currentTarget.querySelectorAll<HTMLElement>('button.wf-row')]
     const next = buttons[buttons.indexOf(document.activeElement as HTMLElement) + step]
     if (!next) return
     event.preventDefault()
@@ -76,6 +96,8 @@ export function Waterfall({ rows, totalMs, label, selected, onSelect }: Waterfal
         <span class="wf-end">Tokens · cost</span>
       </div>
       {rows.map(row => {
+        const shown = open?.includes(row.id)
+        const critical = path.has(row)
         const inner = (
           <>
             <span class="wf-name">
@@ -86,7 +108,7 @@ export function Waterfall({ rows, totalMs, label, selected, onSelect }: Waterfal
             </span>
             <span class="wf-track">
               <i
-                class={`wf-bar ${roleFill[row.role]}${row.failed ? ' failed' : ''}`}
+                class={`wf-bar ${roleFill[row.role]}${row.failed ? ' failed' : ''}${critical ? ' critical' : ''}`}
                 style={{
                   left: `${share(row.startMs, totalMs)}%`,
                   width: `${share((row.endMs ?? totalMs) - row.startMs, totalMs)}%`,
@@ -95,7 +117,7 @@ export function Waterfall({ rows, totalMs, label, selected, onSelect }: Waterfal
               {row.firstTokenMs != null && (
                 <i class="wf-notch" style={{ left: `${share(row.firstTokenMs, totalMs)}%` }} />
               )}
-              <span class="visually-hidden">{sentence(row)}</span>
+              <span class="visually-hidden">{sentence(row, critical)}</span>
             </span>
             <span class="wf-end">
               {row.end}
@@ -103,16 +125,13 @@ export function Waterfall({ rows, totalMs, label, selected, onSelect }: Waterfal
             </span>
           </>
         )
-        return onSelect ? (
-          <button
-            key={row.id}
-            type="button"
-            class="wf-row"
-            aria-pressed={row.id === selected}
-            onClick={() => onSelect(row.id)}
-          >
-            {inner}
-          </button>
+        return onToggle ? (
+          <Fragment key={row.id}>
+            <button type="button" class="wf-row" aria-expanded={shown} onClick={() => onToggle(row.id)}>
+              {inner}
+            </button>
+            {shown && detail?.(row.id)}
+          </Fragment>
         ) : (
           <div key={row.id} class="wf-row">
             {inner}

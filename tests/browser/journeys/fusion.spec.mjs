@@ -44,7 +44,7 @@ async function journey(page, { press }) {
   const drawer = page.getByRole("dialog", { name: "Test prompt" });
   await press(drawer.getByRole("button", { name: "Retries" }));
   await expect(drawer.getByText(/3 calls, at most \$/)).toBeVisible();
-  await press(drawer.getByRole("button", { name: /^Run/ }));
+  await press(drawer.getByRole("button", { name: /^Run (?!synth)/ }));
   await expect(drawer.getByText("alert on the share of retried messages")).toBeVisible();
   await expect(drawer.getByText("Calls", { exact: true }).locator("..")).toContainText("3");
   await press(drawer.getByRole("tab", { name: /Advisers \(2\)/ }));
@@ -97,24 +97,56 @@ test("a judge is added to the draft; the test shows its notes, what was injected
   await page.getByRole("combobox", { name: "Judge" }).fill("acme/large");
   await page.keyboard.press("Enter");
   await expect(page.getByRole("button", { name: /Step 1.*unpublished change/ })).toBeVisible();
+  await page.getByRole("button", { name: "Add fallback" }).click();
+  await page.getByRole("combobox", { name: "Fallback 1" }).fill("acme/large");
+  await page.keyboard.press("Enter");
+  const stored = () => stage.router.admin("GET", "fusion-profiles/default/draft").then(({ json }) => json.draft.synthesizer);
+  await expect.poll(stored).toEqual({ model: "acme/wise", fallbacks: ["acme/large"] });
 
   await page.getByRole("button", { name: "Test prompt", exact: true }).click();
   const drawer = page.getByRole("dialog", { name: "Test prompt" });
   await drawer.getByRole("button", { name: "Retries" }).click();
-  await drawer.getByRole("button", { name: /^Run/ }).click();
+  await drawer.getByRole("button", { name: /^Run (?!synth)/ }).click();
   await drawer.getByRole("tab", { name: "Judge" }).click();
   for (const text of ["Use an idempotency key.", "Park it for a person.", "Nobody names a limit."]) await expect(drawer.getByText(text)).toBeVisible();
   await drawer.getByRole("tab", { name: "Injected" }).click();
   await expect(drawer.getByRole("region", { name: "The message that the synthesizer received" })).toContainText(SAYS.quick);
 
   stage.bolt.script({ do: "error", fixture: "openai/server_error" });
-  await drawer.getByRole("button", { name: /^Run/ }).click();
+  await drawer.getByRole("button", { name: /^Run (?!synth)/ }).click();
   await expect(drawer.getByText("1 adviser failed")).toBeVisible();
   await expect(drawer.getByText(/× .*server.error/)).toBeVisible();
   await drawer.getByRole("link", { name: "Open the trace" }).click();
   await ready(page, /^Request/);
   await expect(page.getByText("200, degraded")).toBeVisible();
   await expect(page.getByRole("group", { name: "Timeline" }).getByRole("button")).toHaveCount(4);
+
+  // Its own test the page remembers: drafts, notes, the message with its fences. After a reload they are gone, and it says so.
+  await expect(page.getByRole("region", { name: "Text of answer a" })).toContainText(SAYS.small);
+  await expect(page.getByRole("article").filter({ hasText: "Left out of the synthesis." })).toHaveCount(1);
+  await page.getByRole("tab", { name: "Synthesizer" }).click();
+  await expect(page.getByText(`Draft A: ${SAYS.small.length} characters, whole`)).toBeVisible();
+  await expect(page.getByRole("region", { name: "The message that the synthesizer received" })).toContainText(/===== begin draft A [0-9a-f]{8} =====/);
+  await page.getByRole("tab", { name: "Budget" }).click();
+  await expect(page.getByRole("row", { name: /^Synthesizer/ })).toContainText("$");
+  await page.reload();
+  await ready(page, /^Request/);
+  await page.getByRole("tab", { name: "Synthesizer" }).click();
+  await expect(page.getByText("Content was not kept (policy default keeps metadata only)")).toBeVisible();
+  await page.getByRole("link", { name: "Run again with trace" }).click();
+  await expect(drawer.getByLabel("Policy to act as")).toHaveValue("default");
+
+  // The plain answer beside the fused one, asked afterwards under a key of the same policy.
+  stage.bolt.reset();
+  stage.bolt.script(stage.rules);
+  await drawer.getByRole("button", { name: "Retries" }).click();
+  await drawer.getByRole("button", { name: /^Run (?!synth)/ }).click();
+  const before = stage.acme.calls.length;
+  await drawer.getByRole("button", { name: "Run synthesizer alone" }).click();
+  await expect(drawer.getByRole("region", { name: "Text of synthesizer alone" })).toContainText("alert on the share of retried messages");
+  await expect(drawer.getByRole("article").filter({ hasText: "Synthesizer alone" })).toContainText("$");
+  expect(stage.acme.calls.slice(-1).map((call) => [call.model, call.body.messages.length])).toEqual([["wise", 1]]);
+  expect(stage.acme.calls.length).toBeGreaterThan(before);
 });
 
 test.describe("on a phone", () => {

@@ -52,13 +52,12 @@ export const Route = v.looseObject({
 })
 export type Route = v.InferOutput<typeof Route>
 
-const Member = v.looseObject({ model: v.string() })
 export const FusionProfile = v.looseObject({
   id: v.string(),
   enabled: v.boolean(),
   advisers: v.array(v.looseObject({ model: v.string(), role: maybe(v.string()), temperature: maybe(v.number()) })),
   judge: maybe(v.looseObject({ model: maybe(v.string()), enabled: maybe(v.boolean()) })),
-  synthesizer: Member,
+  synthesizer: v.looseObject({ model: v.string(), fallbacks: maybe(v.array(v.string())) }),
 })
 export type FusionProfile = v.InferOutput<typeof FusionProfile>
 

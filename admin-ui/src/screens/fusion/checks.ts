@@ -44,6 +44,21 @@ export function checkDraft(draft: FusionProfile, candidates: readonly ModelCandi
         text: `${slotName(first)} and ${slotName(index)} are both ${model}; advisers must differ.`,
       })
   })
+  const chain = [draft.synthesizer.model, ...(draft.synthesizer.fallbacks ?? [])]
+  chain.forEach((model, index) => {
+    if (index > 0 && virtual(model))
+      out.push({
+        error: true,
+        title: `Fallback ${index} is virtual.`,
+        text: 'A fusion cannot call another fusion or route; choose a concrete model.',
+      })
+    if (model && chain.indexOf(model) < index)
+      out.push({
+        error: true,
+        title: `Fallback ${index} was asked before.`,
+        text: `${model} stands earlier in the chain; each model is asked once.`,
+      })
+  })
   if (draft.judge?.enabled) {
     const judge = draft.judge.model ?? ''
     if (!judge)
@@ -106,6 +121,12 @@ export function checkDraft(draft: FusionProfile, candidates: readonly ModelCandi
   return out
 }
 
+/** The synthesizer of a draft with another model, which is then no fallback of itself. */
+export function withChain({ synthesizer }: FusionProfile, model: string): FusionProfile['synthesizer'] {
+  const rest = synthesizer.fallbacks?.filter(item => item !== model)
+  return { ...synthesizer, model, fallbacks: rest?.length ? rest : undefined }
+}
+
 /** Presets fill a draft from what can be executed; they do not save. */
 export const presets = ['Cheap', 'Balanced', 'Careful', 'Local first'] as const
 export type Preset = (typeof presets)[number]
@@ -142,7 +163,7 @@ export function applyPreset(
   return {
     ...draft,
     advisers: chosen.length ? chosen.map((model, index) => ({ ...draft.advisers[index], model })) : draft.advisers,
-    synthesizer: { ...draft.synthesizer, model: synthesizer },
+    synthesizer: withChain(draft, synthesizer),
     judge: judge && judgeModel ? { model: judgeModel, enabled: true } : null,
   }
 }

@@ -1,11 +1,10 @@
 /** The left panel: models and limits of the draft, presets, and the page's own checks. */
 import type { JSX } from 'preact'
-import { useRef } from 'preact/hooks'
 import type { FusionProfile } from '../../api/schema/documents.ts'
 import type { ReadinessCall } from '../../api/schema/fusion.ts'
 import type { ModelCandidate } from '../../api/schema/operate.ts'
+import { useShortcuts } from '../../lib/shortcuts.ts'
 import { sentence } from '../../lib/text.ts'
-import { Button } from '../../ui/button.tsx'
 import { Callout } from '../../ui/callout.tsx'
 import { Chip, Slot, type Tone } from '../../ui/chip.tsx'
 import { Combobox } from '../../ui/combobox.tsx'
@@ -14,11 +13,12 @@ import { Menu } from '../../ui/menu.tsx'
 import { Panel } from '../../ui/panel.tsx'
 import { Switch } from '../../ui/switch.tsx'
 import { modelOptions } from '../shared/model-options.ts'
-import { applyPreset, checkDraft, maxAdvisers, presets } from './checks.ts'
+import { applyPreset, checkDraft, maxAdvisers, presets, withChain } from './checks.ts'
 import type { DraftState } from './draft-state.ts'
 import { Limits } from './limits.tsx'
 import { shownPolicy } from './readiness.tsx'
 import { Roles } from './roles.tsx'
+import { SlotList } from './slot-list.tsx'
 
 const tones: Record<ReadinessCall['state'], Tone> = { verified: 'ok', unverified: 'warn', blocked: 'bad' }
 
@@ -34,7 +34,6 @@ interface DraftFormProps {
 }
 
 export function DraftForm({ state, draft, candidates, policy, readOnly }: DraftFormProps): JSX.Element {
-  const list = useRef<HTMLDivElement>(null)
   const options = modelOptions(candidates)
   const { edit, readiness, saveError } = state
   const shown = readiness && shownPolicy(readiness, policy)
@@ -48,23 +47,6 @@ export function DraftForm({ state, draft, candidates, policy, readOnly }: DraftF
   }
   const at = (param: string) => saveError?.param?.startsWith(param) === true
 
-  const setAdviser = (index: number, model: string) =>
-    edit({ advisers: draft.advisers.map((item, i) => (i === index ? { ...item, model } : item)) })
-  const move = (index: number, by: number) => {
-    const to = index + by
-    const advisers = [...draft.advisers]
-    const [moved] = advisers.splice(index, 1)
-    if (!moved || to < 0 || to >= draft.advisers.length) return
-    advisers.splice(to, 0, moved)
-    edit({ advisers })
-    setTimeout(() => list.current?.querySelectorAll<HTMLInputElement>('input')[to]?.focus())
-  }
-  const remove = (index: number) => edit({ advisers: draft.advisers.filter((_, i) => i !== index) })
-  const add = () => {
-    const used = new Set([draft.synthesizer.model, ...draft.advisers.map(item => item.model)])
-    const next = options.find(option => !option.disabled && !used.has(option.value))
-    edit({ advisers: [...draft.advisers, { model: next?.value ?? '' }] })
-  }
   const judgeOn = draft.judge?.enabled === true
   const setJudge = (on: boolean) => {
     const used = new Set([draft.synthesizer.model, ...draft.advisers.map(item => item.model)])
@@ -73,6 +55,17 @@ export function DraftForm({ state, draft, candidates, policy, readOnly }: DraftF
       judge: on ? { ...draft.judge, model, enabled: true } : draft.judge ? { ...draft.judge, enabled: false } : null,
     })
   }
+  useShortcuts(
+    readOnly
+      ? []
+      : [
+          {
+            keys: 'e',
+            text: 'Edit the draft',
+            run: () => document.querySelector<HTMLElement>('#draft input')?.focus(),
+          },
+        ],
+  )
   const checks = checkDraft(draft, candidates)
   const served = readiness?.warnings.filter(warning => !ownChecks.includes(warning.code)) ?? []
 
@@ -104,8 +97,8 @@ export function DraftForm({ state, draft, candidates, policy, readOnly }: DraftF
             options={options}
             free
             readOnly={readOnly}
-            invalid={at('/synthesizer')}
-            onChange={model => edit({ synthesizer: { ...draft.synthesizer, model } })}
+            invalid={at('/synthesizer/model')}
+            onChange={model => edit({ synthesizer: withChain(draft, model) })}
           />
           {chip(draft.synthesizer.model, 'synthesizer')}
         </div>
@@ -114,59 +107,47 @@ export function DraftForm({ state, draft, candidates, policy, readOnly }: DraftF
         </span>
       </div>
 
-      <div class="stack-8" ref={list}>
+      <div class="stack-8">
+        <span class="label">Fallbacks of the synthesizer</span>
+        <SlotList
+          name="Fallback"
+          items={(draft.synthesizer.fallbacks ?? []).map(model => ({ model }))}
+          make={model => ({ model })}
+          options={options}
+          used={[draft.synthesizer.model]}
+          max={15}
+          readOnly={readOnly}
+          invalid={index => at(`/synthesizer/fallbacks/${index}`)}
+          onChange={items =>
+            edit({
+              synthesizer: {
+                ...draft.synthesizer,
+                fallbacks: items.length ? items.map(item => item.model) : undefined,
+              },
+            })
+          }
+        />
+        <span class="field-hint">
+          Asked in this order when the synthesizer fails before its first token. They read the same drafts.
+        </span>
+      </div>
+
+      <div class="stack-8">
         <span class="label">
           Advisers <span class="muted">({draft.advisers.length} of 4 suggested)</span>
         </span>
-        <div class="slot-list">
-          {draft.advisers.map((adviser, index) => (
-            <div
-              class="slot-row"
-              key={`${index}-${draft.advisers.length}`}
-              onKeyDown={event => {
-                const by = event.altKey ? { ArrowUp: -1, ArrowDown: 1 }[event.key] : undefined
-                if (by && !readOnly) {
-                  event.preventDefault()
-                  move(index, by)
-                }
-              }}
-            >
-              <Slot name={`A${index + 1}`} />
-              <Combobox
-                label={`Adviser ${index + 1}`}
-                value={adviser.model}
-                options={options}
-                free
-                readOnly={readOnly}
-                invalid={at(`/advisers/${index}`)}
-                onChange={model => setAdviser(index, model)}
-              />
-              {chip(adviser.model, 'adviser')}
-              {!readOnly && (
-                <Menu
-                  label={`Adviser ${index + 1} actions`}
-                  items={[
-                    index > 0 && { text: 'Move up (Alt ↑)', onSelect: () => move(index, -1) },
-                    index < draft.advisers.length - 1 && { text: 'Move down (Alt ↓)', onSelect: () => move(index, 1) },
-                    { text: 'Remove', onSelect: () => remove(index), danger: true },
-                  ]}
-                />
-              )}
-            </div>
-          ))}
-        </div>
-        {!readOnly && (
-          <div class="row-wrap">
-            <Button
-              small
-              disabled={draft.advisers.length >= maxAdvisers}
-              why="Eight advisers are the most"
-              onClick={add}
-            >
-              Add adviser
-            </Button>
-          </div>
-        )}
+        <SlotList
+          name="Adviser"
+          items={draft.advisers}
+          make={model => ({ model })}
+          options={options}
+          used={[draft.synthesizer.model]}
+          max={maxAdvisers}
+          readOnly={readOnly}
+          invalid={index => at(`/advisers/${index}`)}
+          side={model => chip(model, 'adviser')}
+          onChange={advisers => edit({ advisers })}
+        />
         <span class="field-hint">Advisers fail open: a failed adviser is left out, the answer still arrives.</span>
         <Roles advisers={draft.advisers} readOnly={readOnly} onChange={advisers => edit({ advisers })} />
       </div>

@@ -1,6 +1,6 @@
 /** Test prompt: runs the draft on the production path, with a waterfall and a card per call while it runs. */
 import type { JSX } from 'preact'
-import { useEffect, useRef, useState } from 'preact/hooks'
+import { useEffect, useMemo, useRef, useState } from 'preact/hooks'
 import { ApiError } from '../../api/client.ts'
 import { testPrompt } from '../../api/fusion.ts'
 import type { FusionProfile } from '../../api/schema/documents.ts'
@@ -11,7 +11,6 @@ import { plural, segment } from '../../lib/text.ts'
 import { Button } from '../../ui/button.tsx'
 import { Callout } from '../../ui/callout.tsx'
 import { Chip } from '../../ui/chip.tsx'
-import { Code } from '../../ui/code.tsx'
 import { Dialog } from '../../ui/dialog.tsx'
 import { Checkbox, TextInput } from '../../ui/field.tsx'
 import { ErrorBox } from '../../ui/loaded.tsx'
@@ -20,9 +19,14 @@ import { Figures } from '../../ui/panel.tsx'
 import { Select } from '../../ui/select.tsx'
 import { TabPanel, Tabs } from '../../ui/tabs.tsx'
 import { Waterfall, type WaterfallRole, type WaterfallRow } from '../../viz/waterfall.tsx'
-import { JudgeView } from '../shared/judge.tsx'
+import { callerKey } from '../playground/caller.ts'
+import { noAnswer, send } from '../playground/chat.ts'
+import { remember, takeOver } from '../shared/hand-over.ts'
+import { mayMint } from '../shared/policies.ts'
+import { Advisers, Card, Injected } from './answers.tsx'
+import { JudgeView } from './judge.tsx'
 import type { TestStatus } from './steps.tsx'
-import { fold, noRun, type TestCall, type TestRun } from './test-run.ts'
+import { aloneCall, fold, fusionCost, noRun, type TestCall, type TestRun } from './test-run.ts'
 
 const samples = [
   'How should retries work for a queue of messages whose effects must not happen twice?',
@@ -55,72 +59,65 @@ function rowsOf(run: TestRun): WaterfallRow[] {
   }))
 }
 
-function Card({ call }: { call: TestCall }): JSX.Element {
-  return (
-    <article class="card">
-      <div class="row-wrap">
-        <h3>{call.slot === 'B' ? 'Synthesizer alone' : `Answer ${call.slot}`}</h3>
-        {call.endMs === null ? (
-          <Chip tone="info">running</Chip>
-        ) : (
-          <Chip tone={call.ok ? 'ok' : 'bad'}>
-            {call.ok ? duration(call.endMs - call.startMs) : (call.failure ?? 'failed')}
-          </Chip>
-        )}
-      </div>
-      <span class="mono small muted clip">{call.model}</span>
-      <div class="card-text" tabIndex={0} role="region" aria-label={`Text of ${call.slot}`}>
-        {call.text ? (
-          <Markdown text={call.text} />
-        ) : (
-          <span class="muted">{call.ok ? 'No text yet.' : 'Left out of the synthesis.'}</span>
-        )}
-      </div>
-    </article>
-  )
+interface AnswersProps {
+  run: TestRun
+  running: boolean
+  /** The synthesizer without drafts, of this run or called afterwards. */
+  alone: TestCall | undefined
+  blind: boolean
+  onBlind: (blind: boolean) => void
 }
 
-function Answers({ run, running }: { run: TestRun; running: boolean }): JSX.Element {
+function Answers({ run, running, alone, blind, onBlind }: AnswersProps): JSX.Element {
   const [tab, setTab] = useState('answer')
-  const synthesizer = run.calls.find(call => call.slot === 'S')
-  const baseline = run.calls.find(call => call.slot === 'B')
-  const advisers = run.calls.filter(call => call.stage === 'adviser')
+  // Which of the two stands first must not be learned: it is drawn anew for each run.
+  const turned = useMemo(() => blind && Math.random() < 0.5, [blind, run.result])
+  const fused = run.calls.find(call => call.slot === 'S')
   const tabs = [
     { id: 'answer', text: 'Answer' },
-    { id: 'advisers', text: `Advisers (${advisers.length})` },
+    { id: 'advisers', text: `Advisers (${run.calls.filter(call => call.stage === 'adviser').length})` },
     ...(run.notes ? [{ id: 'judge', text: 'Judge' }] : []),
     ...(run.injected ? [{ id: 'injected', text: 'Injected' }] : []),
   ]
+  // Beside the plain answer stands what the whole fusion took, not its last call.
+  const whole = fused && run.result ? { ...fused, startMs: 0, endMs: run.result.ms, costUsd: fusionCost(run) } : fused
+  const pair =
+    whole && alone
+      ? [
+          { call: whole, title: 'Fused' },
+          { call: alone, title: 'Synthesizer alone' },
+        ]
+      : []
+  if (turned) pair.reverse()
   return (
     <div class="stack-8">
       <Tabs name="test" label="Result" tabs={tabs} active={tab} onChange={setTab} />
       <TabPanel name="test" id={tab}>
-        {tab === 'answer' && (
-          <div class={baseline ? 'grid-cards' : 'stack-8'}>
-            {synthesizer?.text ? (
-              <div class={running ? 'caret' : undefined}>
-                {baseline && <h3>Fused</h3>}
-                <Markdown text={synthesizer.text} />
-              </div>
-            ) : (
-              <p class="muted">
-                {running ? 'The synthesizer starts when the advisers are in.' : 'The synthesizer wrote nothing.'}
-              </p>
-            )}
-            {baseline && <Card call={baseline} />}
-          </div>
-        )}
-        {tab === 'advisers' && (
-          <div class="grid-cards">
-            {advisers.map(call => (
-              <Card key={call.call} call={call} />
-            ))}
-          </div>
-        )}
+        {tab === 'answer' &&
+          (pair.length > 0 ? (
+            <div class="grid-cards">
+              {pair.map((item, index) => (
+                <Card
+                  key={item.title}
+                  call={item.call}
+                  title={blind ? `Answer ${index + 1}` : item.title}
+                  blind={blind}
+                  tall
+                />
+              ))}
+            </div>
+          ) : fused?.text ? (
+            <div class={running ? 'caret' : undefined}>
+              <Markdown text={fused.text} />
+            </div>
+          ) : (
+            <p class="muted">
+              {running ? 'The synthesizer starts when the advisers are in.' : 'The synthesizer wrote nothing.'}
+            </p>
+          ))}
+        {tab === 'advisers' && <Advisers calls={run.calls} blind={blind} onBlind={onBlind} />}
         {tab === 'judge' && run.notes && <JudgeView notes={run.notes} />}
-        {tab === 'injected' && run.injected && (
-          <Code text={run.injected} wrap label="The message that the synthesizer received" />
-        )}
+        {tab === 'injected' && run.injected && <Injected message={run.injected} calls={run.calls} />}
       </TabPanel>
     </div>
   )
@@ -137,6 +134,8 @@ interface TestDrawerProps {
   onFinished: (status: TestStatus, draft: FusionProfile) => void
 }
 
+const messagesOf = (prompt: string) => ({ messages: [{ role: 'user', content: prompt }] })
+
 export function TestDrawer({
   profile,
   draft,
@@ -146,10 +145,13 @@ export function TestDrawer({
   onClose,
   onFinished,
 }: TestDrawerProps): JSX.Element {
-  const [prompt, setPrompt] = useState('')
+  const [given] = useState(takeOver)
+  const [prompt, setPrompt] = useState(given?.prompt ?? '')
   const [chosen, setActAs] = useState(policy)
   const actAs = chosen || policies[0] || ''
   const [baseline, setBaseline] = useState(false)
+  const [blind, setBlind] = useState(false)
+  const [alone, setAlone] = useState<TestCall | null>(null)
   const [run, setRun] = useState<TestRun>(noRun)
   const [error, setError] = useState<ApiError | null>(null)
   const [running, setRunning] = useState(false)
@@ -163,6 +165,7 @@ export function TestDrawer({
     setRunning(true)
     setError(null)
     setRun(noRun)
+    setAlone(null)
     let state = noRun
     try {
       const request = { prompt: prompt.trim(), draft, baseline, ...(actAs ? { policy: actAs } : {}) }
@@ -170,6 +173,7 @@ export function TestDrawer({
         state = fold(state, event)
         setRun(state)
       }
+      remember(state.result?.requestId, { body: messagesOf(request.prompt), run: state })
       onFinished({ ok: state.result !== null && state.error === null, at: Date.now() }, draft)
     } catch (failure) {
       if (failure instanceof ApiError) setError(failure)
@@ -181,6 +185,25 @@ export function TestDrawer({
             message: 'The stream broke off. What was called so far is billed.',
           }),
         )
+    } finally {
+      setRunning(false)
+    }
+  }
+  // As a caller would: the plain model under the same policy, with the playground's key.
+  const runAlone = async () => {
+    const mine = new AbortController()
+    abort.current = mine
+    setRunning(true)
+    setError(null)
+    const { model } = draft.synthesizer
+    setAlone(aloneCall(model, null))
+    try {
+      const key = await callerKey(actAs, Date.now())
+      const answer = await send(key.key, { model, ...messagesOf(prompt.trim()) }, mine.signal, () => {})
+      setAlone(aloneCall(model, answer))
+    } catch (failure) {
+      setAlone(mine.signal.aborted ? null : aloneCall(model, noAnswer, 'failed'))
+      if (failure instanceof ApiError) setError(failure)
     } finally {
       setRunning(false)
     }
@@ -217,6 +240,9 @@ export function TestDrawer({
             placeholder="An open question, as a caller would ask it"
             autoFocus
           />
+          {given && (given.system || given.left > 0) && (
+            <span class="field-hint">A test sends one message: this is the last one of the request.</span>
+          )}
           <div class="row-wrap small">
             <span class="muted">Samples:</span>
             {samples.map((sample, index) => (
@@ -241,6 +267,9 @@ export function TestDrawer({
           )}
           <Checkbox checked={baseline} onChange={setBaseline}>
             Also run the synthesizer alone
+          </Checkbox>
+          <Checkbox checked={blind} onChange={setBlind}>
+            Blind
           </Checkbox>
         </div>
         <div class="row-wrap">
@@ -290,7 +319,31 @@ export function TestDrawer({
               totalMs={running ? Math.max(1000, run.nowMs) : Math.max(1, run.nowMs)}
             />
           </div>
-          <Answers run={run} running={running} />
+          <Answers
+            run={run}
+            running={running}
+            alone={run.calls.find(call => call.slot === 'B') ?? alone ?? undefined}
+            blind={blind}
+            onBlind={setBlind}
+          />
+          {result && !running && !alone && !run.calls.some(call => call.slot === 'B') && (
+            <div class="row-wrap">
+              <Button
+                small
+                disabled={!mayMint(actAs)}
+                why="It needs a key of this policy, and your role makes none: tick the box above and run again"
+                onClick={() => void runAlone()}
+              >
+                Run synthesizer alone
+              </Button>
+              <span class="small muted">
+                1 call more
+                {figures?.synthesizer_alone?.reserve_usd != null &&
+                  `, at most ${money(figures.synthesizer_alone.reserve_usd)}`}
+                .
+              </span>
+            </div>
+          )}
           <span class="visually-hidden" role="status">
             {result ? 'Answer complete' : ''}
           </span>

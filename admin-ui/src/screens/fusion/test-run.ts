@@ -1,5 +1,6 @@
 /** Folds the events of a test prompt into what the drawer shows. Pure. */
 import type { JudgeNotes, TestEvent } from '../../api/schema/fusion.ts'
+import type { Answer } from '../playground/chat.ts'
 
 export interface TestCall {
   call: number
@@ -38,6 +39,43 @@ export const noRun: TestRun = {
   nowMs: 0,
 }
 
+const noCall = {
+  firstTokenMs: null,
+  endMs: null,
+  ok: true,
+  failure: null,
+  text: '',
+  inputTokens: null,
+  outputTokens: null,
+  costUsd: null,
+}
+
+/** The synthesizer asked by itself, after the test; null: still under way. */
+export function aloneCall(model: string, answer: Answer | null, failure: string | null = null): TestCall {
+  const cost = answer?.headers['x-clawrouter-cost-usd']
+  return {
+    ...noCall,
+    call: -1,
+    slot: 'B',
+    stage: 'synthesizer',
+    model,
+    startMs: 0,
+    endMs: answer && (answer.totalMs ?? 0),
+    ok: failure === null,
+    failure,
+    text: answer?.text ?? '',
+    inputTokens: answer?.inputTokens ?? null,
+    outputTokens: answer?.outputTokens ?? null,
+    costUsd: cost === undefined ? null : Number(cost),
+  }
+}
+
+/** What the fusion cost without the plain call beside it. */
+export function fusionCost(run: TestRun): number | null {
+  const beside = run.calls.find(call => call.slot === 'B')?.costUsd ?? 0
+  return run.result?.costUsd == null ? null : run.result.costUsd - beside
+}
+
 const maxTextChars = 200_000
 
 function update(run: TestRun, call: number, change: (call: TestCall) => TestCall): TestCall[] {
@@ -51,21 +89,7 @@ export function fold(run: TestRun, event: TestEvent): TestRun {
       return { ...run, estimate: { calls: event.calls, reserveUsd: event.reserve_usd ?? null } }
     case 'call': {
       const { call, slot, stage, model } = event
-      const added: TestCall = {
-        call,
-        slot,
-        stage,
-        model,
-        startMs: event.at_ms,
-        firstTokenMs: null,
-        endMs: null,
-        ok: true,
-        failure: null,
-        text: '',
-        inputTokens: null,
-        outputTokens: null,
-        costUsd: null,
-      }
+      const added: TestCall = { ...noCall, call, slot, stage, model, startMs: event.at_ms }
       return { ...run, nowMs, calls: [...run.calls.filter(item => item.call !== call), added] }
     }
     case 'first_token':

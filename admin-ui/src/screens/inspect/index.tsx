@@ -20,7 +20,7 @@ import { Panel } from '../../ui/panel.tsx'
 import { Select } from '../../ui/select.tsx'
 import { Empty } from '../../ui/states.tsx'
 import { playgroundOptions } from '../playground/settings-panel.tsx'
-import { handOver } from '../shared/hand-over.ts'
+import { handOver, takeText } from '../shared/hand-over.ts'
 import { startModel } from '../shared/model-options.ts'
 import { firstPolicy, usePolicies } from '../shared/policies.ts'
 import { ExplanationView } from './view.tsx'
@@ -45,7 +45,7 @@ export function requestBody(input: string, model: string): Record<string, unknow
 export default function Inspect(): JSX.Element {
   const query = useQuery()
   const { route } = useLocation()
-  const [input, setInput] = useState('')
+  const [input, setInput] = useState(takeText)
   const { ids, known } = usePolicies()
   const policy = query.get('policy') || firstPolicy() || (ids[0] ?? '')
   const session = query.get('session')

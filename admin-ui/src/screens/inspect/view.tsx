@@ -1,7 +1,9 @@
 /** An Explanation in words, bars and tables; the inspector and the trace show the same. */
 import type { JSX } from 'preact'
+import { useRef } from 'preact/hooks'
 import type { Explanation } from '../../api/schema/explain.ts'
 import { money, percent } from '../../lib/format.ts'
+import { useShortcuts } from '../../lib/shortcuts.ts'
 import { list, sentence, spaced } from '../../lib/text.ts'
 import { Callout } from '../../ui/callout.tsx'
 import { Chip } from '../../ui/chip.tsx'
@@ -37,18 +39,30 @@ function CandidateName({ item, many }: { item: Candidate; many: boolean }): JSX.
 
 function Candidates({ explanation }: { explanation: Explanation }): JSX.Element | null {
   const candidates = (explanation.candidates ?? []).map((item, index) => ({ ...item, key: `${index} ${item.model}` }))
-  if (candidates.length === 0) return null
   const names = [...new Set(candidates.flatMap(item => (item.terms ?? []).map(term => term.name)))]
   const scored = candidates.some(item => item.score != null)
   const priced = candidates.some(item => item.worst_cost_usd != null)
   const many = new Set(candidates.map(item => item.role)).size > 1
+  const table = useRef<HTMLDetailsElement>(null)
+  useShortcuts([
+    {
+      keys: 'v',
+      text: 'Candidates as a table, or not',
+      run: () => {
+        if (table.current) table.current.open = !table.current.open
+      },
+    },
+  ])
+  if (candidates.length === 0) return null
   type Row = (typeof candidates)[number]
   return (
     <div class="stack-16">
       <h3>Candidates</h3>
       {scored && <ScoreBars candidates={candidates} />}
-      <details open={!scored}>
-        <summary>All candidates as a table</summary>
+      <details open={!scored} ref={table}>
+        <summary>
+          All candidates as a table <kbd>V</kbd>
+        </summary>
         <Table
           label="Candidates"
           rows={candidates}

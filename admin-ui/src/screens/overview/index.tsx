@@ -5,7 +5,7 @@ import { listRequests, readFigures, readHealth } from '../../api/operate.ts'
 import { useResource } from '../../api/resource.ts'
 import { useNow } from '../../lib/clock.ts'
 import { clock, count, duration, money, percent } from '../../lib/format.ts'
-import { segment } from '../../lib/text.ts'
+import { plural, segment } from '../../lib/text.ts'
 import { adminUrl, useQuery } from '../../lib/url.ts'
 import { LinkButton } from '../../ui/button.tsx'
 import { Loaded } from '../../ui/loaded.tsx'
@@ -44,6 +44,10 @@ export default function Overview(): JSX.Element {
   const costs = usage.data?.groups.map(group => group.cost_usd ?? null) ?? []
   const sums = figures.data
   const ofToday = sums && !sums.complete ? `of the newest ${count(sums.looked_at)}` : 'today'
+  const texts =
+    usage.data?.groups.map(
+      group => `${group.id.slice(0, 10)}: ${plural(group.requests, 'request')}, ${money(group.cost_usd)}`,
+    ) ?? []
   const note = rows.length ? `of the last ${rows.length}` : 'no request yet'
   return (
     <Page title="Overview" text="All times are UTC.">
@@ -54,12 +58,16 @@ export default function Overview(): JSX.Element {
           {
             name: 'Requests today',
             value: count(todays?.requests ?? (usage.data ? 0 : null)),
-            below: days.length > 1 && <Spark values={days} label={`Requests per day, last ${days.length} days`} />,
+            below: days.length > 1 && (
+              <Spark values={days} label={`Requests per day, last ${days.length} days`} texts={texts} />
+            ),
           },
           {
             name: 'Cost today',
             value: money(todays?.cost_usd ?? (usage.data ? 0 : null)),
-            below: costs.length > 1 && <Spark values={costs} label={`Cost per day, last ${costs.length} days`} />,
+            below: costs.length > 1 && (
+              <Spark values={costs} label={`Cost per day, last ${costs.length} days`} texts={texts} />
+            ),
           },
           { name: 'Failed', value: percent(sums?.requests ? sums.errors / sums.requests : null), note: ofToday },
           { name: 'First token, p95', value: duration(sums?.ttft_p95_ms), note: ofToday },

@@ -4,6 +4,8 @@ import { eventsOf } from '../../api/stream.ts'
 
 export interface Settings {
   model: string
+  /** Further models that answer the same messages, at most two. */
+  beside: string[]
   policy: string
   system: string
   temperature: number | null
@@ -132,6 +134,8 @@ export async function send(
   if (!response.ok) throw await failureOf(response)
   const headers = Object.fromEntries([...response.headers].filter(([name]) => name.startsWith('x-')))
   let answer: Answer = { ...noAnswer, headers }
+  // Whoever stops before the first token still learns which request it was.
+  onAnswer(answer)
   const first = () => {
     if (answer.firstTokenMs === null && (answer.text || answer.reasoning || answer.toolCalls.length))
       answer = { ...answer, firstTokenMs: elapsed() }

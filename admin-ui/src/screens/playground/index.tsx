@@ -7,6 +7,7 @@ import { useResource } from '../../api/resource.ts'
 import { useNow } from '../../lib/clock.ts'
 import { duration } from '../../lib/format.ts'
 import { modifier, useShortcuts } from '../../lib/shortcuts.ts'
+import { list, plural } from '../../lib/text.ts'
 import { useQuery } from '../../lib/url.ts'
 import { Button } from '../../ui/button.tsx'
 import { Callout } from '../../ui/callout.tsx'
@@ -14,22 +15,27 @@ import { TextInput } from '../../ui/field.tsx'
 import { Page } from '../../ui/page.tsx'
 import { Panel } from '../../ui/panel.tsx'
 import { Empty } from '../../ui/states.tsx'
-import { takeOver } from '../shared/hand-over.ts'
+import { remember, takeOver } from '../shared/hand-over.ts'
 import { startModel } from '../shared/model-options.ts'
 import { firstPolicy, mayMint, usePolicies } from '../shared/policies.ts'
-import { callerKey, callerKeys, forgetKey, giveKey } from './caller.ts'
+import { type CallerKey, callerKey, callerKeys, forgetKey, giveKey } from './caller.ts'
 import { type Answer, type Message, noAnswer, requestOf, type Settings, send } from './chat.ts'
 import { CodeDialog } from './code-dialog.tsx'
+import { isFusion, useEstimate } from './estimate.ts'
 import { SettingsPanel } from './settings-panel.tsx'
-import { Turn, type TurnState } from './turn.tsx'
+import { type Lane, Turn, type TurnState } from './turn.tsx'
 
 const startPrompt = 'Explain in three sentences what a router for language models does.'
 
-function historyOf(turns: readonly TurnState[]): Message[] {
-  return turns.flatMap(turn => [
-    { role: 'user' as const, content: turn.prompt },
-    ...(turn.answer.text && !turn.error ? [{ role: 'assistant' as const, content: turn.answer.text }] : []),
-  ])
+/** The conversation as one model had it; what came before it joined is that of the first. */
+export function historyOf(turns: readonly TurnState[], index: number): Message[] {
+  return turns.flatMap(turn => {
+    const lane = turn.lanes[index] ?? turn.lanes[0]
+    return [
+      { role: 'user' as const, content: turn.prompt },
+      ...(lane?.answer.text && !lane.error ? [{ role: 'assistant' as const, content: lane.answer.text }] : []),
+    ]
+  })
 }
 
 function KeyLine({ policy }: { policy: string }): JSX.Element {
@@ -84,6 +90,7 @@ export default function Playground(): JSX.Element {
   const [given] = useState(takeOver)
   const [settings, setSettings] = useState<Settings>({
     model: query.get('model') || 'clawrouter/auto',
+    beside: query.get('beside').split(' ').filter(Boolean).slice(0, 2),
     policy: query.get('policy') || firstPolicy(),
     system: given?.system ?? '',
     temperature: null,
@@ -98,72 +105,91 @@ export default function Playground(): JSX.Element {
   const [code, setCode] = useState(false)
   const abort = useRef<AbortController | null>(null)
   const composer = useRef<HTMLTextAreaElement>(null)
-  const frame = useRef(0)
   const policies = usePolicies()
   const candidates = useResource(settings.policy ? `candidates?${settings.policy}` : null, signal =>
     listCandidates(settings.policy, signal),
   )
-  const running = turns.at(-1)?.running === true
+  const [shown, setShown] = useState(0)
+  const running = turns.at(-1)?.lanes.some(lane => lane.running) === true
 
   // The bundled start has clawrouter/auto only when some model can run; fall back to what can.
-  const models =
+  const usable =
     candidates.data?.items.filter(item => item.executable && (item.capabilities?.includes('chat') ?? true)) ?? []
   useEffect(() => {
     const start = startModel(candidates.data?.items ?? [])
-    if (start && !query.get('model') && !models.some(item => item.model === settings.model)) change({ model: start })
+    if (start && !query.get('model') && !usable.some(item => item.model === settings.model)) change({ model: start })
   }, [candidates.data])
   useEffect(() => {
     if (!settings.policy && policies.ids[0]) change({ policy: policies.ids[0] })
   }, [policies.ids[0]])
-  useEffect(
-    () => () => {
-      abort.current?.abort()
-      cancelAnimationFrame(frame.current)
+  useEffect(() => () => abort.current?.abort(), [])
+  useShortcuts([
+    { keys: 'Escape', text: 'Stop every answer', run: () => abort.current?.abort() },
+    {
+      keys: 'f',
+      text: 'Focus the answer',
+      run: () => [...document.querySelectorAll<HTMLElement>('.lanes > [data-shown]')].at(-1)?.focus(),
     },
-    [],
-  )
-  useShortcuts([{ keys: 'Escape', text: 'Stop the answer', run: () => abort.current?.abort() }])
+  ])
 
   const change = (next: Partial<Settings>) => {
     setSettings(old => ({ ...old, ...next }))
-    if (next.model !== undefined || next.policy !== undefined)
-      query.set({ model: next.model ?? settings.model, policy: next.policy ?? settings.policy })
+    const { model, policy, beside } = { ...settings, ...next }
+    if (next.model !== undefined || next.policy !== undefined || next.beside)
+      query.set({ model, policy, beside: beside.join(' ') })
   }
-  const last = (update: Partial<TurnState>) =>
-    setTurns(old => old.map((turn, index) => (index === old.length - 1 ? { ...turn, ...update } : turn)))
-
-  const run = async (text: string, before: TurnState[]) => {
-    const content = text.trim()
-    if (!content || running) return
-    const mine = new AbortController()
-    abort.current = mine
-    let request: Record<string, unknown>
+  /** Of the last turn. */
+  const update = (index: number, change: Partial<Lane>) =>
+    setTurns(old =>
+      old.map((turn, at) =>
+        at < old.length - 1
+          ? turn
+          : { ...turn, lanes: turn.lanes.map((lane, i) => (i === index ? { ...lane, ...change } : lane)) },
+      ),
+    )
+  const models = [settings.model, ...settings.beside]
+  /** The bodies that go out, one per model; none while the tools are not JSON. */
+  const requestsOf = (content: string, before: TurnState[]) => {
     try {
-      request = requestOf(settings, [...historyOf(before), { role: 'user', content }])
+      return models.map((model, index) =>
+        requestOf({ ...settings, model, session: index ? '' : settings.session }, [
+          ...historyOf(before, index),
+          { role: 'user', content },
+        ]),
+      )
     } catch {
-      return
+      return []
     }
-    setTurns([
-      ...before,
-      { prompt: content, requested: settings.model, answer: noAnswer, error: null, running: true, stopped: false },
-    ])
-    setPrompt('')
+  }
+  const estimate = useEstimate(
+    settings.policy,
+    running || !(prompt.trim() || models.some(isFusion)) ? [] : requestsOf(prompt.trim() || startPrompt, turns),
+  )
+
+  const ask = async (
+    caller: Promise<CallerKey>,
+    request: Record<string, unknown>,
+    index: number,
+    mine: AbortController,
+  ) => {
     let newest: Answer = noAnswer
+    let frame = 0
+    let id: string | null | undefined
     try {
-      const key = await callerKey(settings.policy, Date.now())
+      const { key } = await caller
       // Text is painted once per animation frame, not once per token.
-      const answer = await send(key.key, request, mine.signal, next => {
+      newest = await send(key, request, mine.signal, next => {
         newest = next
-        cancelAnimationFrame(frame.current)
-        frame.current = requestAnimationFrame(() => last({ answer: newest }))
+        frame ||= requestAnimationFrame(() => {
+          frame = 0
+          if (!mine.signal.aborted) update(index, { answer: newest })
+        })
       })
-      cancelAnimationFrame(frame.current)
-      last({ answer, running: false })
+      update(index, { answer: newest, running: false })
     } catch (error) {
-      cancelAnimationFrame(frame.current)
-      if (mine.signal.aborted) last({ answer: newest, running: false, stopped: true })
+      if (mine.signal.aborted) update(index, { answer: newest, running: false, stopped: true })
       else {
-        const shown =
+        const failed =
           error instanceof ApiError
             ? error
             : new ApiError({
@@ -171,10 +197,34 @@ export default function Playground(): JSX.Element {
                 code: 'network',
                 message: 'The connection broke before the answer was complete.',
               })
-        if (shown.code === 'invalid_api_key' || shown.code === 'key_revoked') forgetKey(settings.policy)
-        last({ answer: newest, running: false, error: shown })
+        id = failed.requestId
+        if (failed.code === 'invalid_api_key' || failed.code === 'key_revoked') forgetKey(settings.policy)
+        update(index, { answer: newest, running: false, error: failed })
       }
+    } finally {
+      cancelAnimationFrame(frame)
+      remember(id ?? newest.headers['x-request-id'], { body: request })
     }
+  }
+
+  const run = async (text: string, before: TurnState[]) => {
+    const content = text.trim()
+    if (!content || running) return
+    const requests = requestsOf(content, before)
+    if (requests.length === 0) return
+    const mine = new AbortController()
+    abort.current = mine
+    const lanes = models.map(requested => ({
+      requested,
+      answer: noAnswer,
+      error: null,
+      running: true,
+      stopped: false,
+    }))
+    setTurns([...before, { prompt: content, lanes }])
+    setPrompt('')
+    const caller = callerKey(settings.policy, Date.now())
+    await Promise.all(requests.map((request, index) => ask(caller, request, index, mine)))
     composer.current?.focus()
   }
 
@@ -219,6 +269,7 @@ export default function Playground(): JSX.Element {
               <Turn
                 key={index}
                 turn={turn}
+                shown={shown}
                 onRetry={
                   index === turns.length - 1 && !running ? () => void run(turn.prompt, turns.slice(0, -1)) : undefined
                 }
@@ -235,13 +286,28 @@ export default function Playground(): JSX.Element {
               void run(prompt, turns)
             }}
           >
+            {models.length > 1 && (
+              <div class={`lane-choice lane-choice-${models.length}`} role="group" aria-label="Answer to show">
+                {models.map((model, index) => (
+                  <Button key={index} small pressed={index === shown} onClick={() => setShown(index)}>
+                    {model}
+                  </Button>
+                ))}
+              </div>
+            )}
+            {given && given.left > 0 && turns.length === 0 && (
+              <span class="field-hint">
+                The last message{given.system && ' and the system text'} of that request;{' '}
+                {plural(given.left, 'message')} of its conversation stayed behind.
+              </span>
+            )}
             {settings.policy && !ready && <GivenKey key={settings.policy} policy={settings.policy} />}
             <textarea
               ref={composer}
               class="textarea"
               rows={3}
               aria-label="Message"
-              placeholder={`Message to ${settings.model}`}
+              placeholder={`Message to ${list(models)}`}
               value={prompt}
               onInput={event => setPrompt(event.currentTarget.value)}
               onKeyDown={event => {
@@ -272,6 +338,11 @@ export default function Playground(): JSX.Element {
                   Send <kbd>{modifier}↵</kbd>
                 </Button>
               )}
+              {estimate && (
+                <span class="small" role="status">
+                  {estimate}
+                </span>
+              )}
               {ready && <KeyLine policy={settings.policy} />}
             </div>
           </form>
@@ -281,7 +352,7 @@ export default function Playground(): JSX.Element {
       {code && (
         <CodeDialog
           settings={settings}
-          messages={[...historyOf(turns), { role: 'user', content: prompt.trim() || startPrompt }]}
+          messages={[...historyOf(turns, 0), { role: 'user', content: prompt.trim() || startPrompt }]}
           onClose={() => setCode(false)}
         />
       )}

@@ -3,6 +3,7 @@ import type { JSX } from 'preact'
 import type { Resource } from '../../api/resource.ts'
 import type { ModelCandidate } from '../../api/schema/operate.ts'
 import { price } from '../../lib/format.ts'
+import { Button, IconButton } from '../../ui/button.tsx'
 import { Combobox, type Option } from '../../ui/combobox.tsx'
 import { NumberInput, TextInput } from '../../ui/field.tsx'
 import { ErrorBox } from '../../ui/loaded.tsx'
@@ -50,7 +51,10 @@ function toolsProblem(text: string): string | null {
 }
 
 export function SettingsPanel({ settings, onChange, candidates, policies }: SettingsPanelProps): JSX.Element {
-  const expensive = settings.model.startsWith('clawrouter/fusion')
+  const options = playgroundOptions(candidates.data?.items ?? [])
+  const { beside } = settings
+  const used = [settings.model, ...beside]
+  const next = options.find(option => !option.disabled && !used.includes(option.value))
   return (
     <Panel title="Request">
       {candidates.error && (
@@ -62,15 +66,32 @@ export function SettingsPanel({ settings, onChange, candidates, policies }: Sett
       )}
       <div class="stack-4">
         <span class="label">Model</span>
-        <Combobox
-          label="Model"
-          value={settings.model}
-          options={playgroundOptions(candidates.data?.items ?? [])}
-          free
-          onChange={model => onChange({ model })}
-        />
-        {expensive && (
-          <span class="field-hint">Several calls for each message; the fusion screen shows the reserve.</span>
+        <Combobox label="Model" value={settings.model} options={options} free onChange={model => onChange({ model })} />
+        {beside.map((model, index) => (
+          <div class="slot-row" key={`${index}-${beside.length}`}>
+            <Combobox
+              label={`Model beside it ${index + 1}`}
+              value={model}
+              options={options}
+              free
+              onChange={other => onChange({ beside: beside.with(index, other) })}
+            />
+            <IconButton
+              icon="close"
+              label={`Without ${model}`}
+              onClick={() => onChange({ beside: beside.toSpliced(index, 1) })}
+            />
+          </div>
+        ))}
+        {next && beside.length < 2 && (
+          <div>
+            <Button small onClick={() => onChange({ beside: [...beside, next.value] })}>
+              Compare with another model
+            </Button>
+          </div>
+        )}
+        {beside.length > 0 && (
+          <span class="field-hint">Every message goes to all of them; a session id to the first only.</span>
         )}
       </div>
       <Select

@@ -14,13 +14,19 @@ import { ErrorBox } from '../../ui/loaded.tsx'
 import { Markdown } from '../../ui/markdown.tsx'
 import { type Answer, advice } from './chat.ts'
 
-export interface TurnState {
-  prompt: string
+/** One model's part of an exchange. */
+export interface Lane {
   requested: string
   answer: Answer
   error: ApiError | null
   running: boolean
   stopped: boolean
+}
+
+export interface TurnState {
+  prompt: string
+  /** The answers side by side; the first is of the model in charge. */
+  lanes: Lane[]
 }
 
 /** Ticks while nothing has arrived yet. */
@@ -74,8 +80,8 @@ function useBilled(id: string | undefined): number | null {
   return billed
 }
 
-function Receipt({ turn }: { turn: TurnState }): JSX.Element {
-  const { answer } = turn
+function Receipt({ lane }: { lane: Lane }): JSX.Element {
+  const { answer } = lane
   const served = answer.headers['x-clawrouter-target'] ?? answer.model
   const id = answer.headers['x-request-id']
   const attempts = Number(answer.headers['x-clawrouter-attempts'] ?? 0)
@@ -89,7 +95,7 @@ function Receipt({ turn }: { turn: TurnState }): JSX.Element {
       : null
   return (
     <div class="receipt">
-      {served && served !== turn.requested ? (
+      {served && served !== lane.requested ? (
         <Chip tone="info">{served}</Chip>
       ) : (
         served && <span class="mono">{served}</span>
@@ -105,7 +111,7 @@ function Receipt({ turn }: { turn: TurnState }): JSX.Element {
       )}
       {speed !== null && <span>{speed.toFixed(0)} tokens/s</span>}
       {cost !== null && <span>{money(cost)}</span>}
-      {turn.stopped && <Chip tone="warn">stopped; what was produced is billed</Chip>}
+      {lane.stopped && <Chip tone="warn">stopped; what was produced is billed</Chip>}
       {answer.finish === 'length' && <Chip tone="warn">cut at max tokens</Chip>}
       {id && <a href={`/admin/requests/${segment(id)}`}>trace</a>}
       {answer.text && <Copy text={answer.text} />}
@@ -113,62 +119,84 @@ function Receipt({ turn }: { turn: TurnState }): JSX.Element {
   )
 }
 
-export function Turn({ turn, onRetry }: { turn: TurnState; onRetry: (() => void) | undefined }): JSX.Element {
-  const { answer, error } = turn
+function LaneView({ lane, shown }: { lane: Lane; shown: boolean }): JSX.Element {
+  const { answer, error, running } = lane
   const empty = !answer.text && !answer.reasoning && answer.toolCalls.length === 0
+  return (
+    <div
+      class="turn"
+      role="group"
+      tabIndex={-1}
+      aria-label={`Answer of ${lane.requested}`}
+      data-shown={shown || undefined}
+    >
+      <span class="turn-role">{lane.requested}</span>
+      {answer.reasoning && (
+        <details>
+          <summary class="small">Reasoning</summary>
+          <div class="muted">
+            <Markdown text={answer.reasoning} />
+          </div>
+        </details>
+      )}
+      {answer.text && (
+        <div class={running ? 'caret' : undefined}>
+          <Markdown text={answer.text} />
+        </div>
+      )}
+      {answer.toolCalls.map((call, index) => (
+        <div class="card" key={index}>
+          <h3>
+            Calls <code>{call.name}</code>
+          </h3>
+          <Code text={pretty(call.arguments)} label={`Arguments of ${call.name}`} />
+        </div>
+      ))}
+      {running && empty && <Waiting />}
+      {!running && empty && !error && !lane.stopped && <Callout tone="warn">The model answered with no text.</Callout>}
+      {error && (
+        <>
+          <ErrorBox error={error} />
+          {advice(error.code) && <p class="small muted">{advice(error.code)}</p>}
+          {error.requestId && leavesTrace(error) && (
+            <p class="small">
+              <a href={`/admin/requests/${segment(error.requestId)}`}>Open the trace</a>
+            </p>
+          )}
+        </>
+      )}
+      {!running && !error && <Receipt lane={lane} />}
+    </div>
+  )
+}
+
+interface TurnProps {
+  turn: TurnState
+  /** Which answer is seen where there is room for one. */
+  shown: number
+  onRetry: (() => void) | undefined
+}
+
+export function Turn({ turn, shown, onRetry }: TurnProps): JSX.Element {
+  const { lanes } = turn
   return (
     <>
       <div class="turn turn-user">
         <span class="turn-role">You</span>
         <div class="turn-text">{turn.prompt}</div>
       </div>
-      <div class="turn">
-        <span class="turn-role">{turn.requested}</span>
-        {answer.reasoning && (
-          <details>
-            <summary class="small">Reasoning</summary>
-            <div class="muted">
-              <Markdown text={answer.reasoning} />
-            </div>
-          </details>
-        )}
-        {answer.text && (
-          <div class={turn.running ? 'caret' : undefined}>
-            <Markdown text={answer.text} />
-          </div>
-        )}
-        {answer.toolCalls.map((call, index) => (
-          <div class="card" key={index}>
-            <h3>
-              Calls <code>{call.name}</code>
-            </h3>
-            <Code text={pretty(call.arguments)} label={`Arguments of ${call.name}`} />
-          </div>
+      <div class={`lanes lanes-${lanes.length}`}>
+        {lanes.map((lane, index) => (
+          <LaneView key={index} lane={lane} shown={index === Math.min(shown, lanes.length - 1)} />
         ))}
-        {turn.running && empty && <Waiting />}
-        {!turn.running && empty && !error && !turn.stopped && (
-          <Callout tone="warn">The model answered with no text.</Callout>
-        )}
-        {error && (
-          <>
-            <ErrorBox error={error} />
-            {advice(error.code) && <p class="small muted">{advice(error.code)}</p>}
-            {error.requestId && leavesTrace(error) && (
-              <p class="small">
-                <a href={`/admin/requests/${segment(error.requestId)}`}>Open the trace</a>
-              </p>
-            )}
-          </>
-        )}
-        {!turn.running && !error && <Receipt turn={turn} />}
-        {onRetry && (
-          <div>
-            <Button small kind="quiet" onClick={onRetry}>
-              Send again
-            </Button>
-          </div>
-        )}
       </div>
+      {onRetry && (
+        <div>
+          <Button small kind="quiet" onClick={onRetry}>
+            Send again
+          </Button>
+        </div>
+      )}
     </>
   )
 }

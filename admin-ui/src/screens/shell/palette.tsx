@@ -2,12 +2,17 @@
 import type { JSX } from 'preact'
 import { useEffect, useRef, useState } from 'preact/hooks'
 import { useLocation } from 'preact-iso'
-import { listDocuments } from '../../api/documents.ts'
+import { listDocuments, saveDocument } from '../../api/documents.ts'
+import { disableProfile } from '../../api/fusion.ts'
 import { listKeys } from '../../api/keys.ts'
-import { useResource } from '../../api/resource.ts'
+import { invalidate, useResource } from '../../api/resource.ts'
+import type { FusionProfile } from '../../api/schema/documents.ts'
 import { can } from '../../api/session.ts'
 import { matches, segment } from '../../lib/text.ts'
 import { screens } from '../../routes.tsx'
+import { toast, toastError } from '../../ui/toast.tsx'
+import { handOver } from '../shared/hand-over.ts'
+import { callerName } from '../shared/model-options.ts'
 import { setTheme } from './account.tsx'
 
 interface Entry {
@@ -27,8 +32,22 @@ export function found(entries: readonly Entry[], query: string): Entry[] {
   return hits.slice(0, maxShown)
 }
 
+/** The kill switch: at once, with a way back to what was live. */
+async function turnOff(before: { document: FusionProfile }): Promise<void> {
+  const { id } = before.document
+  const refresh = () => invalidate('fusion-draft/', 'documents/fusion-profiles')
+  const off = await disableProfile(id)
+  refresh()
+  toast(`${callerName(id)} is off, revision ${off.revision}.`, {
+    action: {
+      text: 'Undo',
+      run: () => void saveDocument('fusion-profiles', before.document, off.revision).then(refresh).catch(toastError),
+    },
+  })
+}
+
 export default function Palette({ onClose }: { onClose: () => void }): JSX.Element {
-  const { route } = useLocation()
+  const { route, path } = useLocation()
   const [query, setQuery] = useState('')
   const [active, setActive] = useState(0)
   const box = useRef<HTMLDialogElement>(null)
@@ -58,7 +77,15 @@ export default function Palette({ onClose }: { onClose: () => void }): JSX.Eleme
     ...(can('keys.mint')
       ? [{ text: 'Create key', side: 'action', words: 'new mint', run: go('/admin/keys?new=1') }]
       : []),
-    { text: 'Inspect a prompt', side: 'action', words: 'route explain', run: go('/admin/inspect') },
+    { text: 'Inspect prompt', side: 'action', words: 'route explain', run: go('/admin/inspect') },
+    ...(can('fusion.write') ? (profiles.data?.items ?? []) : [])
+      .filter(item => item.document.enabled)
+      .map(item => ({
+        text: `Turn off ${callerName(item.document.id)}`,
+        side: 'action',
+        words: 'fusion kill switch',
+        run: () => void turnOff(item).catch(toastError),
+      })),
     ...(all
       ? [
           {
@@ -107,6 +134,19 @@ export default function Palette({ onClose }: { onClose: () => void }): JSX.Eleme
       ? [{ text: `Open request ${typed}`, side: 'trace', run: go(`/admin/requests/${segment(typed)}`) }]
       : []),
     ...found(entries, query),
+    // The inspector takes what it is handed when it opens.
+    ...(typed.includes(' ') && !path.startsWith('/admin/inspect')
+      ? [
+          {
+            text: `Inspect “${typed}”`,
+            side: 'prompt',
+            run: () => {
+              handOver.value = { messages: [{ role: 'user', content: typed }] }
+              route('/admin/inspect')
+            },
+          },
+        ]
+      : []),
   ]
   const run = (entry: Entry | undefined) => {
     if (!entry) return

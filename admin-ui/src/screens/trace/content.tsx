@@ -1,23 +1,22 @@
 /** What a request said and was answered, where its policy keeps it. Nothing is read before somebody asks: each reading is audited. */
 import type { JSX } from 'preact'
 import { useState } from 'preact/hooks'
-import { useLocation } from 'preact-iso'
 import { ApiError } from '../../api/client.ts'
 import { deleteContent, readContent } from '../../api/operate.ts'
 import type { Content, ContentSide, Trace } from '../../api/schema/operate.ts'
 import { can } from '../../api/session.ts'
 import { useWork } from '../../api/work.ts'
 import { bytes, dateTime } from '../../lib/format.ts'
-import { adminUrl } from '../../lib/url.ts'
-import { Button, LinkButton } from '../../ui/button.tsx'
+import { Button } from '../../ui/button.tsx'
 import { Code } from '../../ui/code.tsx'
 import { Dialog } from '../../ui/dialog.tsx'
 import { ErrorBox } from '../../ui/loaded.tsx'
 import { Empty, Skeleton } from '../../ui/states.tsx'
 import { Switch } from '../../ui/switch.tsx'
 import { toast } from '../../ui/toast.tsx'
-import { handOver } from '../shared/hand-over.ts'
+import type { Body } from '../shared/hand-over.ts'
 import { answered, asked, beginning, type Said } from './conversation.ts'
+import { RunAgain } from './drafts.tsx'
 
 /** What the tab remembers while another tab is open. */
 export type ContentState =
@@ -27,10 +26,6 @@ export type ContentState =
 
 /** Characters of a side that are shown at first. */
 const firstChars = 64 * 1024
-
-function playground(trace: Trace): string {
-  return adminUrl('/playground', { model: trace.requested_model, policy: trace.policy })
-}
 
 function Side({
   title,
@@ -108,16 +103,18 @@ export function ContentTab({
   trace,
   state,
   onState,
+  body,
 }: {
   trace: Trace
   state: ContentState
   onState: (next: ContentState) => void
+  /** The request, when it is in hand. */
+  body: Body | null
 }): JSX.Element {
-  const { route } = useLocation()
   const [raw, setRaw] = useState(false)
   const [deleting, setDeleting] = useState(false)
   const note = trace.content
-  const again = <LinkButton href={playground(trace)}>Run again in playground</LinkButton>
+  const again = <RunAgain trace={trace} body={body} />
   if (!note?.kept) {
     return (
       <Empty title={`Content was not kept (${note?.why ?? 'the policy keeps metadata only'})`} action={again}>
@@ -158,7 +155,8 @@ export function ContentTab({
           action={<Button onClick={() => void read()}>Show content</Button>}
         >
           Showing them is written to the audit log
-          {end && `; they are deleted on ${end}`}.
+          {end && `; they are deleted on ${end}`}. Once shown, the prompt goes along to the playground and the
+          inspector.
         </Empty>
       )
     case 'reading':
@@ -167,23 +165,13 @@ export function ContentTab({
       return <ErrorBox error={state.error} what="The content could not be read" onRetry={() => void read()} />
     case 'open': {
       const { content } = state
-      const rerun = () => {
-        try {
-          handOver.value = JSON.parse(content.request.text) as Record<string, unknown>
-        } catch {
-          handOver.value = null
-        }
-        route(playground(trace))
-      }
       return (
         <div class="stack-16">
           <div class="row-wrap">
             <span class="grow">
               <Switch label="As it was sent" on={raw} onChange={setRaw} />
             </span>
-            <Button small onClick={rerun}>
-              Run again in playground
-            </Button>
+            {again}
             {can('content.delete') && (
               <Button small kind="danger" onClick={() => setDeleting(true)}>
                 Delete content

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { answered, asked, beginning } from './conversation.ts'
+import { answered, asked, beginning, requestIn } from './conversation.ts'
 
 const sse = (...events: unknown[]) =>
   `${events.map(event => `data: ${JSON.stringify(event)}\n\n`).join('')}data: [DONE]\n\n`
@@ -160,4 +160,23 @@ it.each([
   )
   expect(cut.shown.map(said => said.text)).toEqual(expected)
   expect(cut.left).toBe(left)
+})
+
+describe('a kept body for other screens', () => {
+  it.each<[string, unknown, unknown]>([
+    ['chat stays as it is', { tools: [1], messages: [{ role: 'user', content: 'U' }] }, undefined],
+    [
+      'Messages become chat',
+      { system: 'S', messages: [{ role: 'user', content: [{ type: 'text', text: 'U' }] }] },
+      {
+        messages: [
+          { role: 'system', content: 'S' },
+          { role: 'user', content: 'U' },
+        ],
+      },
+    ],
+    ['Responses become chat', { input: 'U' }, { messages: [{ role: 'user', content: 'U' }] }],
+    ['another kind is none', { files: [] }, null],
+  ])('%s', (_, body, expected) => expect(requestIn(json(body))).toEqual(expected === undefined ? body : expected))
+  it('a body that was cut is none', () => expect(requestIn('{"messages":[{"role":"user","con')).toBeNull())
 })

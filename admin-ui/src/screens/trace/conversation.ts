@@ -73,6 +73,15 @@ export function asked(body: string): Said[] | null {
   return out.length ? out : null
 }
 
+/** A kept body as a request that other screens can take: chat bodies as they are, those of other dialects as the same conversation. */
+export function requestIn(body: string): Loose | null {
+  const request = parsed(body)
+  const said = asked(body)
+  if (!request || !said) return null
+  if ('messages' in request && !('system' in request)) return request
+  return { messages: said.map(({ role, text }) => ({ role, content: text })) }
+}
+
 /** The text that one event of a stream adds. */
 function added(event: Loose): string {
   const choice = object(items(event['choices'])[0])

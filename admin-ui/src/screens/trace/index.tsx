@@ -1,6 +1,6 @@
 /** Trace: what happened to one request, call by call. */
 import type { JSX } from 'preact'
-import { useState } from 'preact/hooks'
+import { useMemo, useState } from 'preact/hooks'
 import { useRoute } from 'preact-iso'
 import * as v from 'valibot'
 import { readTrace } from '../../api/operate.ts'
@@ -8,10 +8,11 @@ import { useResource } from '../../api/resource.ts'
 import { Explanation } from '../../api/schema/explain.ts'
 import type { Trace } from '../../api/schema/operate.ts'
 import { useNow } from '../../lib/clock.ts'
-import { ago, dateTime, duration, money, tokens } from '../../lib/format.ts'
+import { ago, dateTime, duration, money } from '../../lib/format.ts'
+import { useShortcuts } from '../../lib/shortcuts.ts'
 import { middle, plural, spaced } from '../../lib/text.ts'
 import { adminUrl } from '../../lib/url.ts'
-import { LinkButton } from '../../ui/button.tsx'
+import { Button, LinkButton } from '../../ui/button.tsx'
 import { Callout } from '../../ui/callout.tsx'
 import { Json } from '../../ui/code.tsx'
 import { Copy } from '../../ui/copy.tsx'
@@ -22,9 +23,13 @@ import { Empty } from '../../ui/states.tsx'
 import { TabPanel, Tabs } from '../../ui/tabs.tsx'
 import { Waterfall } from '../../viz/waterfall.tsx'
 import { ExplanationView } from '../inspect/view.tsx'
+import { handOver, recall } from '../shared/hand-over.ts'
 import { Status } from '../shared/request-cells.tsx'
+import { Budget } from './budget.tsx'
 import { type ContentState, ContentTab } from './content.tsx'
-import { calls, spanName, waterfallRows } from './rows.tsx'
+import { answered, requestIn } from './conversation.ts'
+import { DraftTab } from './drafts.tsx'
+import { calls, waterfallRows } from './rows.tsx'
 import { AttemptsTable, SpanDetail } from './spans.tsx'
 
 function callsNote(trace: Trace): string {
@@ -49,49 +54,35 @@ function Routing({ trace }: { trace: Trace }): JSX.Element {
   return <ExplanationView explanation={parsed.output} />
 }
 
-function Budget({ trace }: { trace: Trace }): JSX.Element {
-  const spent = trace.cost_usd ?? 0
-  const reserved = trace.reserved_usd ?? null
-  return (
-    <dl class="kv">
-      <dt>Reserved before the first call</dt>
-      <dd>{reserved ? money(reserved) : <span class="muted">nothing: no budget limits this caller</span>}</dd>
-      <dt>Settled</dt>
-      <dd>{money(trace.cost_usd)}</dd>
-      {reserved ? (
-        <>
-          <dt>Released</dt>
-          <dd>{money(Math.max(0, reserved - spent))}</dd>
-        </>
-      ) : null}
-      {trace.spans
-        .filter(span => span.cost_usd != null && span.stage !== 'route')
-        .map(span => (
-          <>
-            <dt key={span.id}>
-              {spanName(span, 2)} <span class="mono small">{span.target}</span>
-            </dt>
-            <dd>
-              {money(span.cost_usd)}{' '}
-              <span class="muted">
-                {span.usage && `${tokens(span.usage.input_tokens)} in · ${tokens(span.usage.output_tokens)} out`}
-              </span>
-            </dd>
-          </>
-        ))}
-    </dl>
-  )
-}
-
 export default function TraceScreen(): JSX.Element {
   const { params } = useRoute()
   const id = params['id'] ?? ''
   const now = useNow()
   const trace = useResource(`trace/${id}`, signal => readTrace(id, signal))
-  const [selected, setSelected] = useState<string | null>(null)
-  const [tab, setTab] = useState('attempts')
+  const [open, setOpen] = useState<string[]>([])
+  const [chosen, setTab] = useState('')
   const [content, setContent] = useState<{ id: string; now: ContentState }>({ id, now: { state: 'closed' } })
   const { data } = trace
+  const shown: ContentState = content.id === id ? content.now : { state: 'closed' }
+  const own = recall(id)
+  const kept = useMemo(
+    () =>
+      shown.state === 'open' && {
+        body: requestIn(shown.content.request.text),
+        said: answered(shown.content.response.text)
+          ?.map(item => item.text)
+          .join('\n\n'),
+      },
+    [content, id],
+  )
+  const body = own?.body ?? (kept ? kept.body : null)
+  const carry = () => {
+    handOver.value = body
+  }
+  const ids = data ? calls(data.spans).map(span => span.id) : []
+  useShortcuts([
+    { keys: 'e', text: 'Expand all calls, or none', run: () => setOpen(open.length < ids.length ? ids : []) },
+  ])
   const inspect =
     data && adminUrl('/inspect', { model: data.requested_model, policy: data.policy, session: data.session })
   return (
@@ -116,8 +107,13 @@ export default function TraceScreen(): JSX.Element {
             <Copy kind="plain" small={false} text={location.href}>
               Copy link
             </Copy>
-            <LinkButton href={inspect ?? '#'}>Open in inspector</LinkButton>
-            <LinkButton href={adminUrl('/playground', { model: data.requested_model, policy: data.policy })}>
+            <LinkButton href={inspect ?? '#'} onClick={carry}>
+              Open in inspector
+            </LinkButton>
+            <LinkButton
+              href={adminUrl('/playground', { model: data.requested_model, policy: data.policy })}
+              onClick={carry}
+            >
               Replay in playground
             </LinkButton>
           </>
@@ -129,8 +125,23 @@ export default function TraceScreen(): JSX.Element {
           const found = { ...stored, spans: calls(stored.spans) }
           const rows = waterfallRows(found)
           const total = Math.max(found.duration_ms ?? 0, ...found.spans.map(span => span.end_ms ?? span.start_ms), 1)
-          const span = found.spans.find(item => item.id === selected)
           const made = found.spans.filter(item => item.stage !== 'route').length
+          const fused = found.spans.some(item => item.stage === 'adviser')
+          const tabs = [
+            ...(fused
+              ? [
+                  { id: 'advisers', text: 'Advisers' },
+                  ...(found.spans.some(item => item.stage === 'judge') ? [{ id: 'judge', text: 'Judge' }] : []),
+                  { id: 'synthesizer', text: 'Synthesizer' },
+                ]
+              : []),
+            { id: 'attempts', text: plural(made, 'attempt') },
+            { id: 'routing', text: 'Routing' },
+            { id: 'budget', text: 'Budget' },
+            { id: 'content', text: 'Content' },
+            { id: 'raw', text: 'Raw' },
+          ]
+          const tab = tabs.find(item => item.id === chosen)?.id ?? (own?.run ? 'advisers' : 'attempts')
           return (
             <>
               <Figures
@@ -158,7 +169,23 @@ export default function TraceScreen(): JSX.Element {
                   .
                 </Callout>
               )}
-              <Panel title="Timeline" aside="bar = request to last token, notch = first token" flush>
+              <Panel
+                title="Timeline"
+                aside={
+                  <>
+                    bar = request to last token, notch = first token, outline = critical path
+                    <Button
+                      small
+                      kind="quiet"
+                      expanded={open.length >= ids.length}
+                      onClick={() => setOpen(open.length < ids.length ? ids : [])}
+                    >
+                      {open.length < ids.length ? 'Expand all' : 'Close all'} <kbd>E</kbd>
+                    </Button>
+                  </>
+                }
+                flush
+              >
                 {rows.length === 0 ? (
                   <Empty title="No call was made">The request ended before any upstream was called.</Empty>
                 ) : (
@@ -166,46 +193,42 @@ export default function TraceScreen(): JSX.Element {
                     label="Timeline"
                     rows={rows}
                     totalMs={total}
-                    selected={selected}
-                    onSelect={next => setSelected(next === selected ? null : next)}
+                    open={open}
+                    onToggle={at => setOpen(open.includes(at) ? open.filter(item => item !== at) : [...open, at])}
+                    detail={at => {
+                      const span = found.spans.find(item => item.id === at)
+                      return span && <SpanDetail span={span} />
+                    }}
                   />
                 )}
-                {span && <SpanDetail span={span} onClose={() => setSelected(null)} />}
               </Panel>
               <Panel
                 title="Details"
-                aside={
-                  <Tabs
-                    name="trace"
-                    label="Details"
-                    active={tab}
-                    onChange={setTab}
-                    tabs={[
-                      { id: 'attempts', text: plural(made, 'attempt') },
-                      { id: 'routing', text: 'Routing' },
-                      { id: 'budget', text: 'Budget' },
-                      { id: 'content', text: 'Content' },
-                      { id: 'raw', text: 'Raw' },
-                    ]}
-                  />
-                }
+                aside={<Tabs name="trace" label="Details" active={tab} onChange={setTab} tabs={tabs} />}
                 flush
               >
                 <TabPanel name="trace" id={tab}>
                   {tab === 'attempts' ? (
                     <AttemptsTable trace={found} />
+                  ) : tab === 'budget' ? (
+                    <Budget trace={found} />
                   ) : (
                     <div class="panel-body">
-                      {tab === 'routing' && <Routing trace={found} />}
-                      {tab === 'budget' && <Budget trace={found} />}
-                      {tab === 'content' && (
-                        <ContentTab
+                      {tab === 'routing' ? (
+                        <Routing trace={found} />
+                      ) : tab === 'content' ? (
+                        <ContentTab trace={found} state={shown} onState={now => setContent({ id, now })} body={body} />
+                      ) : tab === 'raw' ? (
+                        <Json value={stored} label="The stored trace" />
+                      ) : (
+                        <DraftTab
                           trace={found}
-                          state={content.id === id ? content.now : { state: 'closed' }}
-                          onState={now => setContent({ id, now })}
+                          run={own?.run}
+                          answer={(kept ? kept.said : null) ?? null}
+                          body={body}
+                          tab={tab}
                         />
                       )}
-                      {tab === 'raw' && <Json value={stored} label="The stored trace" />}
                     </div>
                   )}
                 </TabPanel>

@@ -1,8 +1,10 @@
 /** A trace's spans, folded to one per call, and as waterfall rows. Pure. */
+import type { Candidate } from '../../api/schema/explain.ts'
 import type { Span, Trace } from '../../api/schema/operate.ts'
 import { duration, money, tokens } from '../../lib/format.ts'
 import { sentence, spaced } from '../../lib/text.ts'
 import type { WaterfallRole, WaterfallRow } from '../../viz/waterfall.tsx'
+import type { TestCall } from '../fusion/test-run.ts'
 
 function roleOf(span: Span, first: Span | undefined): WaterfallRole {
   switch (span.stage) {
@@ -80,6 +82,67 @@ export function waterfallRows(trace: Trace): WaterfallRow[] {
           sentence(span.outcome ?? 'running')
         ),
       endNote: span.stage === 'route' ? undefined : money(span.cost_usd),
+    }
+  })
+}
+
+/** Spans of one call together: its attempts, in order. */
+function grouped(spans: readonly Span[]): Span[][] {
+  const groups = new Map<string, Span[]>()
+  for (const span of spans) {
+    if (span.stage === 'route') continue
+    const key = `${span.stage} ${span.stage === 'attempt' ? 0 : (span.index ?? 0)}`
+    groups.set(key, [...(groups.get(key) ?? []), span])
+  }
+  return [...groups.values()]
+}
+
+const total = (values: (number | null | undefined)[]): number | null =>
+  values.some(value => value != null) ? values.reduce((sum: number, value) => sum + (value ?? 0), 0) : null
+
+/** The calls of a fusion as far as they are stored: who was asked and how it went, never what was written. */
+export function storedCalls(spans: readonly Span[]): TestCall[] {
+  return grouped(spans).flatMap((attempts, call) => {
+    const [first, last] = [attempts[0], attempts.at(-1)]
+    if (!first || !last || first.stage === 'attempt') return []
+    return {
+      call,
+      slot: first.stage === 'adviser' ? `A${(first.index ?? 0) + 1}` : first.stage === 'judge' ? 'J' : 'S',
+      stage: first.stage,
+      model: last.target ?? '',
+      startMs: first.start_ms,
+      firstTokenMs: last.first_token_ms ?? null,
+      endMs: last.end_ms ?? null,
+      ok: failure(last) === null,
+      failure: failure(last),
+      text: '',
+      inputTokens: last.usage?.input_tokens ?? null,
+      outputTokens: last.usage?.output_tokens ?? null,
+      costUsd: total(attempts.map(span => span.cost_usd)),
+    }
+  })
+}
+
+export interface BudgetRow {
+  name: string
+  target: string
+  /** What the decision counted on at worst; null when it is not stored. */
+  reserved: number | null
+  settled: number | null
+}
+
+/** Reserve and settlement per call. A request without stages is one call, whoever answered it. */
+export function budgetRows(trace: Trace, candidates: readonly Candidate[]): BudgetRow[] {
+  return grouped(trace.spans).map(attempts => {
+    const [first, last] = [attempts[0] as Span, attempts.at(-1) as Span]
+    const worst = attempts
+      .map(span => candidates.find(item => item.model === span.target && item.role === span.stage)?.worst_cost_usd)
+      .filter(cost => cost != null)
+    return {
+      name: first.stage === 'attempt' ? 'The call' : spanName(first, 1),
+      target: last.target ?? '',
+      reserved: first.stage === 'attempt' ? (trace.reserved_usd ?? null) : worst.length ? Math.max(...worst) : null,
+      settled: total(attempts.map(span => span.cost_usd)),
     }
   })
 }

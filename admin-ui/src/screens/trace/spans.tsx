@@ -3,7 +3,6 @@ import type { JSX } from 'preact'
 import type { Span, Trace } from '../../api/schema/operate.ts'
 import { duration, money, tokens } from '../../lib/format.ts'
 import { spaced } from '../../lib/text.ts'
-import { Button } from '../../ui/button.tsx'
 import { Chip } from '../../ui/chip.tsx'
 import { Empty } from '../../ui/states.tsx'
 import { Table } from '../../ui/table.tsx'
@@ -86,7 +85,7 @@ export function AttemptsTable({ trace }: { trace: Trace }): JSX.Element {
   )
 }
 
-export function SpanDetail({ span, onClose }: { span: Span; onClose: () => void }): JSX.Element {
+export function SpanDetail({ span }: { span: Span }): JSX.Element {
   const facts: [string, JSX.Element | string | null][] = [
     ['Target', span.target ? <code>{span.target}</code> : null],
     ['Credential', span.credential ?? null],
@@ -113,13 +112,7 @@ export function SpanDetail({ span, onClose }: { span: Span; onClose: () => void 
     ['Cost', money(span.cost_usd)],
   ]
   return (
-    <div class="panel-body" role="region" aria-label="Selected call">
-      <div class="row-wrap">
-        <h3 class="grow">{spanName(span, 2)}</h3>
-        <Button small kind="quiet" onClick={onClose}>
-          Close
-        </Button>
-      </div>
+    <div class="panel-body" role="region" aria-label={`${spanName(span, 2)} in detail`}>
       <dl class="kv">
         {facts
           .filter(([, value]) => value !== null)

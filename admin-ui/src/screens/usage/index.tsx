@@ -132,6 +132,7 @@ export default function Usage(): JSX.Element {
                 <Bars
                   bars={bars}
                   label={`Cost per day, ${bars.length} days, ${money(days.data.total.cost_usd)} in all; the table by day holds every number.`}
+                  heads={['Day, UTC', 'Cost, USD']}
                   format={value => (value >= 1 || value === 0 ? `$${value}` : money(value))}
                   partial
                 />
