@@ -22,10 +22,10 @@ before(async () => {
       models: [modelOf("p", "one"), modelOf("q", "two"), modelOf("p", "wise", { price: { input: 4, output: 8 } }), { ...modelOf("q", "dark"), price: undefined }],
       routes: [{ id: "both", targets: [{ model: "p/one" }, { model: "q/two", order: 1 }] }],
       fusion_profiles: [profile],
-      policies: [{ id: "team" }, { id: "narrow", allow: { providers: ["q"] } }, { id: "poor", budgets: [{ window: "total", limit_usd: 0.000001 }] }],
+      policies: [{ id: "team" }, { id: "busy" }, { id: "narrow", allow: { providers: ["q"] } }, { id: "poor", budgets: [{ window: "total", limit_usd: 0.000001 }] }],
     }),
   });
-  for (const policy of ["team", "narrow", "poor"]) keys[policy] = (await router.admin("POST", "keys", { policy, label: policy })).json;
+  for (const policy of ["team", "busy", "narrow", "poor"]) keys[policy] = (await router.admin("POST", "keys", { policy, label: policy })).json;
 });
 after(async () => {
   await router?.stop();
@@ -86,6 +86,20 @@ describe("figures of a filter", () => {
     }
     const wrong = await router.admin("GET", "requests/figures?cost_over_usd=cheap");
     assert.deepEqual([wrong.status, wrong.json.error.param], [400, "cost_over_usd"]);
+  });
+});
+
+describe("a Ledger with many rows", () => {
+  test("shows them in steps, each once, and grants between them", async () => {
+    const [calls, lanes] = [1_100, 20];
+    const lane = async () => {
+      for (let number = 0; number < calls / lanes; number++) assert.equal((await router.call(CHAT, chat("p/one"), { key: keys.busy.key })).status, 200);
+    };
+    await Promise.all(Array.from({ length: lanes }, lane));
+    const [figures] = await Promise.all([get("requests/figures?policy=busy"), lane()]);
+    assert.ok(figures.requests >= calls && figures.requests <= calls + calls / lanes, JSON.stringify(figures));
+    const settled = await get("requests/figures?policy=busy");
+    assert.deepEqual([settled.requests, settled.looked_at, settled.complete], [calls + calls / lanes, calls + calls / lanes, true]);
   });
 });
 

@@ -7,7 +7,7 @@ mod book;
 mod store;
 
 use self::book::Book;
-use self::store::Store;
+use self::store::{Look, Store};
 use super::client::{ObjectError, answer, call, question};
 use crate::account::asked::{Asked, AskedRequest};
 use crate::account::figures::FiguresPart;
@@ -90,19 +90,23 @@ impl DurableObject for Ledger {
             "/figures" => {
                 let filter: RequestFilter = serde_json::from_str(&body)?;
                 let mut part = FiguresPart::default();
-                part.complete = self.look(filter.from, filter.to, |row| part.add(&filter, row))?;
+                part.complete = self.look(filter.from, filter.to, |row| part.add(&filter, row)).await?;
                 answer(Ok(part))
             }
             "/reprice" => {
                 let request: RepriceRequest = serde_json::from_str(&body)?;
                 let mut part = RepricedPart::default();
-                part.complete = self.look(Some(request.since), None, |row| part.add(&request, row))?;
+                part.complete = self
+                    .look(Some(request.since), None, |row| part.add(&request, row))
+                    .await?;
                 answer(Ok(part))
             }
             "/asked" => {
                 let request: AskedRequest = serde_json::from_str(&body)?;
                 let mut asked = Asked::default();
-                asked.complete = self.look(Some(request.since), None, |row| asked.add(request, row))?;
+                asked.complete = self
+                    .look(Some(request.since), None, |row| asked.add(request, row))
+                    .await?;
                 answer(Ok(asked))
             }
             "/request" => {
@@ -314,9 +318,15 @@ impl Ledger {
         })
     }
 
-    /// Shows `each` the newest rows of a period; true: there are no others.
-    fn look(&self, from: Option<Millis>, to: Option<Millis>, each: impl FnMut(&RequestRow)) -> Result<bool> {
-        self.reading(|book, store, _| store.look(&book.days, from, to, each))
+    /// Shows `each` the newest rows of a period; true: there are no others. Others are served between the steps.
+    async fn look(&self, from: Option<Millis>, to: Option<Millis>, mut each: impl FnMut(&RequestRow)) -> Result<bool> {
+        let mut look = Look::new(from, to);
+        loop {
+            if let Some(all) = self.reading(|book, store, _| store.look(&book.days, &mut look, &mut each))? {
+                return Ok(all);
+            }
+            clock::sleep(Millis(0)).await;
+        }
     }
 
     fn metrics(&self) -> Result<MetricsPart> {

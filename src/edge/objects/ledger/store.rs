@@ -69,6 +69,31 @@ pub(super) struct StoredCheckpoint {
     pub(super) counters: Counters,
 }
 
+/// Rows that are shown without a break, some 20 ms: a Ledger grants nothing meanwhile.
+const STEP: usize = 1_000;
+
+/// How far a look through the newest rows has come.
+pub(super) struct Look {
+    from: u64,
+    to: u64,
+    /// Rows that may still be shown.
+    left: usize,
+    /// Day and number of the oldest chunk that was shown.
+    shown_from: Option<(u64, u64)>,
+}
+
+impl Look {
+    /// At the newest of the rows that may have arrived in the period; at most [`MAX_LOOKED_AT`] are shown.
+    pub(super) fn new(from: Option<Millis>, to: Option<Millis>) -> Self {
+        Self {
+            from: from.map_or(0, |from| from.0),
+            to: to.map_or(MAX_SAFE, |to| to.0),
+            left: MAX_LOOKED_AT,
+            shown_from: None,
+        }
+    }
+}
+
 /// What a restart reads.
 pub(super) struct Stored {
     pub(super) checkpoint: Checkpoint,
@@ -319,35 +344,50 @@ impl Store {
         Ok(page)
     }
 
-    /// Shows `each` the newest rows that may have arrived in the period, at most [`MAX_LOOKED_AT`]; true: there are no others.
+    /// Shows `each` the next rows of a look, newest first, about [`STEP`] of them. `None`: there may be more; else whether all were shown.
     pub(super) fn look(
         &self,
         days: &BTreeSet<u64>,
-        from: Option<Millis>,
-        to: Option<Millis>,
+        look: &mut Look,
         mut each: impl FnMut(&RequestRow),
-    ) -> Result<bool> {
-        let from = from.map_or(0, |from| from.0);
-        let mut left = MAX_LOOKED_AT;
-        for day in days.iter().rev() {
-            let query = format!("SELECT postings, rows FROM usage_{day} WHERE earliest < ? ORDER BY seq DESC");
-            let to = integer(to.map_or(MAX_SAFE, |to| to.0));
-            for chunk in self.run(&query, vec![to])?.next::<Chunk>() {
-                for (posting, row) in entries_of(&chunk?)?.into_iter().rev() {
+    ) -> Result<Option<bool>> {
+        let end = look.left.saturating_sub(STEP);
+        let shown = look.shown_from;
+        for day in days
+            .iter()
+            .rev()
+            .filter(|day| shown.is_none_or(|(oldest, _)| **day <= oldest))
+        {
+            let before = shown
+                .filter(|(oldest, _)| oldest == day)
+                .map_or(MAX_SAFE, |(_, chunk)| chunk);
+            let query =
+                format!("SELECT postings, rows FROM usage_{day} WHERE earliest < ? AND seq < ? ORDER BY seq DESC");
+            for chunk in self
+                .run(&query, vec![integer(look.to), integer(before)])?
+                .next::<Chunk>()
+            {
+                if look.left <= end && end > 0 {
+                    return Ok(None);
+                }
+                let entries = entries_of(&chunk?)?;
+                // A chunk's number is that of its last posting.
+                look.shown_from = entries.last().map(|(last, _)| (*day, last.seq));
+                for (posting, row) in entries.into_iter().rev() {
                     // Nothing arrives after it was settled, and what follows was settled earlier.
-                    if posting.settled.0 < from {
-                        return Ok(true);
+                    if posting.settled.0 < look.from {
+                        return Ok(Some(true));
                     }
                     let Some(row) = row else { continue };
-                    if left == 0 {
-                        return Ok(false);
+                    if look.left == 0 {
+                        return Ok(Some(false));
                     }
-                    left -= 1;
+                    look.left -= 1;
                     each(&row);
                 }
             }
         }
-        Ok(true)
+        Ok(Some(true))
     }
 
     /// The newest request of that id.
