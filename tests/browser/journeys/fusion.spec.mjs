@@ -44,7 +44,7 @@ async function journey(page, { press }) {
   const drawer = page.getByRole("dialog", { name: "Test prompt" });
   await press(drawer.getByRole("button", { name: "Retries" }));
   await expect(drawer.getByText(/3 calls, at most \$/)).toBeVisible();
-  await press(drawer.getByRole("button", { name: /^Run (?!synth)/ }));
+  await press(drawer.getByRole("button", { name: /^Run(?! synth)/ }));
   await expect(drawer.getByText("alert on the share of retried messages")).toBeVisible();
   await expect(drawer.getByText("Calls", { exact: true }).locator("..")).toContainText("3");
   await press(drawer.getByRole("tab", { name: /Advisers \(2\)/ }));
@@ -106,14 +106,14 @@ test("a judge is added to the draft; the test shows its notes, what was injected
   await page.getByRole("button", { name: "Test prompt", exact: true }).click();
   const drawer = page.getByRole("dialog", { name: "Test prompt" });
   await drawer.getByRole("button", { name: "Retries" }).click();
-  await drawer.getByRole("button", { name: /^Run (?!synth)/ }).click();
+  await drawer.getByRole("button", { name: /^Run(?! synth)/ }).click();
   await drawer.getByRole("tab", { name: "Judge" }).click();
   for (const text of ["Use an idempotency key.", "Park it for a person.", "Nobody names a limit."]) await expect(drawer.getByText(text)).toBeVisible();
   await drawer.getByRole("tab", { name: "Injected" }).click();
   await expect(drawer.getByRole("region", { name: "The message that the synthesizer received" })).toContainText(SAYS.quick);
 
   stage.bolt.script({ do: "error", fixture: "openai/server_error" });
-  await drawer.getByRole("button", { name: /^Run (?!synth)/ }).click();
+  await drawer.getByRole("button", { name: /^Run(?! synth)/ }).click();
   await expect(drawer.getByText("1 adviser failed")).toBeVisible();
   await expect(drawer.getByText(/× .*server.error/)).toBeVisible();
   await drawer.getByRole("link", { name: "Open the trace" }).click();
@@ -140,7 +140,7 @@ test("a judge is added to the draft; the test shows its notes, what was injected
   stage.bolt.reset();
   stage.bolt.script(stage.rules);
   await drawer.getByRole("button", { name: "Retries" }).click();
-  await drawer.getByRole("button", { name: /^Run (?!synth)/ }).click();
+  await drawer.getByRole("button", { name: /^Run(?! synth)/ }).click();
   const before = stage.acme.calls.length;
   await drawer.getByRole("button", { name: "Run synthesizer alone" }).click();
   await expect(drawer.getByRole("region", { name: "Text of synthesizer alone" })).toContainText("alert on the share of retried messages");
