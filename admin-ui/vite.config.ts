@@ -5,7 +5,7 @@ const adminApi = process.env['ADMIN_API'] ?? 'http://127.0.0.1:4174'
 
 /** What nearly every screen needs and the frame does not. */
 const kit =
-  /src\/(ui\/(?!markdown-|page|states|button|icon|menu|toast|top-layer)|screens\/shared\/|screens\/shell\/new-version|screens\/requests\/summary|api\/(?!client|session|schema\/session)|lib\/(?!shortcuts)|viz\/(scale|waterfall))/
+  /src\/(ui\/(?!markdown-|page|states|button|icon|menu|toast|top-layer)|screens\/shared\/|screens\/shell\/new-version|api\/(?!client|sample|session|schema\/session)|lib\/(?!shortcuts)|viz\/(scale|waterfall))/
 
 export default defineConfig({
   base: '/admin/',
@@ -25,7 +25,7 @@ export default defineConfig({
         codeSplitting: {
           includeDependenciesRecursively: false,
           groups: [
-            { name: 'frame', test: /node_modules|src\/(ui\/(button|icon|top-layer)|api\/client)/ },
+            { name: 'frame', test: /node_modules|src\/(ui\/(button|icon|top-layer)|api\/(client|sample))/ },
             { name: 'kit', test: kit },
             // Screens that lead to each other and share their parts: one file is smaller than four.
             { name: 'requests', test: /screens\/(requests|trace)\// },

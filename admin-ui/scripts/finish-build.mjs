@@ -23,7 +23,7 @@ writeFileSync(
     '/admin/*\n',
     ...lines(securityHeaders),
     '/admin/assets/*\n  Cache-Control: public, max-age=31536000, immutable\n',
-    ...['/admin/index.html', '/admin/build.json', '/admin/theme.js', '/admin/icon.svg'].map(
+    ...['/admin/index.html', '/admin/build.json', '/admin/sample.json', '/admin/theme.js', '/admin/icon.svg'].map(
       path => `${path}\n  Cache-Control: no-cache\n`,
     ),
   ].join(''),
@@ -44,6 +44,47 @@ writeFileSync(
   new URL('admin/build.json', dist),
   `${JSON.stringify({ commit: commit(), version, time: new Date().toISOString() })}\n`,
 )
+
+/** The tour's answers: the golden documents that Worker and page are tested with, by path. */
+const fixture = name =>
+  JSON.parse(readFileSync(new URL(`../../tests/fixtures/admin/${name}.json`, import.meta.url), 'utf8'))
+const sample = {
+  setup: 'setup-done',
+  requests: 'requests',
+  'requests/figures': 'request-figures',
+  'requests/*': 'trace',
+  'requests/*/content': 'content',
+  'usage?group=day': 'usage-day',
+  'usage?group=model': 'usage-model',
+  'usage?group=provider': 'usage-provider',
+  usage: 'usage-policy',
+  'health/targets': 'health',
+  candidates: 'candidates',
+  'fusion-profiles': 'fusion-profiles',
+  'fusion-profiles/*/draft': 'fusion-draft',
+  'fusion-profiles/*/history': 'history',
+  'fusion-profiles/*/listing': 'fusion-listing',
+  'POST fusion-profiles/*/readiness': 'readiness',
+  'POST fusion-profiles/*/reprice': 'fusion-repriced',
+  'POST fusion-profiles/*/preview': 'fusion-preview',
+  'POST policies/*/effect': 'policy-effect',
+  'POST route/explain': 'explanation',
+  keys: 'keys',
+  'keys/*/history': 'key-history',
+  policies: 'policies',
+  providers: 'providers',
+  models: 'models',
+  'models/overview': 'models-overview',
+  'models/*/policies': 'model-policies',
+  pools: 'pools',
+  routes: 'routes',
+  settings: 'settings',
+  sessions: 'sessions',
+  audit: 'audit',
+  export: 'export',
+}
+const answers = Object.entries(sample).map(([path, name]) => [path, fixture(name)])
+writeFileSync(new URL('admin/sample.json', dist), JSON.stringify(Object.fromEntries(answers)))
 
 // The manifest is for the size gate, not for the world.
 renameSync(new URL('admin/.vite/manifest.json', dist), new URL('../.manifest.json', dist))

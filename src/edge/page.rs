@@ -26,7 +26,12 @@ pub(super) const SECURITY_HEADERS: &[(&str, &str)] = &[
 ];
 
 /// Files beside the one document. Any other path is a screen's, whatever it ends with: ids of models and requests contain dots.
-const FILES: &[&str] = &["/admin/build.json", "/admin/icon.svg", "/admin/theme.js"];
+const FILES: &[&str] = &[
+    "/admin/build.json",
+    "/admin/icon.svg",
+    "/admin/sample.json",
+    "/admin/theme.js",
+];
 
 /// Serves `/admin` and every screen path with the page's one document; files are served by the platform before this is asked.
 pub(super) async fn serve(incoming: &Incoming) -> Reply {

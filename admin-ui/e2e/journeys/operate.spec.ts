@@ -14,6 +14,38 @@ test.describe('first run', () => {
     await setScenario(page, '')
     await expect(checklist).toHaveCount(0, { timeout: 10_000 })
   })
+
+  test('sample data fills every screen for a tour, changes nothing and is left again', async ({ page }) => {
+    await page.goto('/admin')
+    await ready(page, 'Overview')
+    await page.getByRole('button', { name: 'Use sample data' }).click()
+    const bar = page.getByText('Sample data of a made-up deployment.')
+    await expect(bar).toBeVisible()
+    await expect(page.getByRole('table', { name: 'Latest requests' })).toBeVisible()
+    const asked: string[] = []
+    page.on('request', request => asked.push(new URL(request.url()).pathname))
+    for (const screen of [
+      'Requests',
+      'Sessions',
+      'Fusion',
+      'Models and providers',
+      'Keys',
+      'Usage and budgets',
+      'Audit log',
+    ]) {
+      await page.getByRole('navigation').getByRole('link', { name: screen, exact: true }).click()
+      await expect(page.getByRole('heading', { level: 1 })).toBeVisible()
+      await expect(page.getByRole('table').first()).toBeVisible()
+      await expect(page.getByRole('alert')).toHaveCount(0)
+      await expectNoOverflow(page)
+    }
+    await page.getByRole('navigation').getByRole('link', { name: 'Requests', exact: true }).click()
+    await page.getByRole('table', { name: 'Requests' }).getByRole('link').first().click()
+    await expect(page.getByRole('tab', { name: 'Attempts' })).toBeVisible()
+    expect(asked.filter(path => path.startsWith('/admin/api'))).toEqual([])
+    await page.getByRole('button', { name: 'Leave the sample' }).click()
+    await expect(bar).toHaveCount(0)
+  })
 })
 
 test('models say who is shown them and what uses them; a verification says what the upstream wrote', async ({

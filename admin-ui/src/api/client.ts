@@ -1,5 +1,6 @@
 /** The one place that talks to `/admin/api`: headers, errors, revisions, and the shape check of every answer. */
 import * as v from 'valibot'
+import { sample, sampleAnswer } from './sample.ts'
 
 export type Fetch = typeof fetch
 
@@ -120,6 +121,11 @@ export async function failureOf(response: Response): Promise<ApiError> {
 
 /** Sends one call and returns the raw response; a failure is thrown as ApiError. */
 export async function send(method: string, path: string, options: CallOptions = {}): Promise<Response> {
+  if (sample.value) {
+    const found = sampleAnswer(sample.value, method, path)
+    if (found !== undefined) return Response.json(found)
+    throw new ApiError({ status: 0, code: 'sample', message: 'Sample data cannot do this. Leave the sample first.' })
+  }
   let response: Response
   try {
     response = await fetch(`/admin/api/${path}`, {

@@ -145,10 +145,27 @@ fn locate(path: &Path, error: &serde_json::Error) -> DocumentError {
     }
     DocumentError {
         path: pointer,
-        message: message.to_owned(),
+        message: in_words_of_json(message),
         code,
         document: None,
     }
+}
+
+/// serde tells what it expected in words of Rust.
+fn in_words_of_json(message: &str) -> String {
+    let Some((found, expected)) = message.split_once(", expected ") else {
+        return message.to_owned();
+    };
+    let thing = expected.strip_prefix("a ").unwrap_or(expected);
+    let expected = match thing.split_whitespace().next() {
+        Some("struct" | "map" | "internally" | "adjacently") => "an object",
+        Some("sequence") => "a list",
+        Some("tuple") => "a list of that length",
+        Some("unit") => "null",
+        Some("enum") => "one of its words",
+        _ => expected,
+    };
+    format!("{found}, expected {expected}")
 }
 
 fn locate_syntax(error: &serde_json::Error) -> DocumentError {
@@ -193,6 +210,27 @@ fn pointer_of(path: &Path) -> String {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn a_wrong_type_is_told_in_words_of_json() {
+        for (text, path, message) in [
+            ("5", "", "invalid type: integer `5`, expected an object"),
+            (
+                r#"{"id":"p","allow":5}"#,
+                "/allow",
+                "invalid type: integer `5`, expected an object",
+            ),
+            (
+                r#"{"id":"p","fallbacks":{}}"#,
+                "/fallbacks",
+                "invalid type: map, expected a list",
+            ),
+            (r#"{"id":5}"#, "/id", "invalid type: integer `5`, expected a string"),
+        ] {
+            let error = Document::parse(Collection::Policies, text).unwrap_err();
+            assert_eq!((error.path.as_str(), error.message.as_str()), (path, message), "{text}");
+        }
+    }
 
     #[test]
     #[expect(clippy::too_many_lines, reason = "one row for every error")]

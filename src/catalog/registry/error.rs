@@ -75,7 +75,7 @@ impl From<RegistryError> for ApiError {
                 .because("policy_in_use")
                 .with("keys", keys),
             RegistryError::WrongId { .. } => Self::new("invalid_document", message).about("/id"),
-            RegistryError::Invalid { errors } => invalid(&errors),
+            RegistryError::Invalid { errors } => invalid_document(&errors),
         }
     }
 }
@@ -84,7 +84,8 @@ fn subject(name: &DocumentName) -> String {
     format!("Policy {} is", name.id)
 }
 
-fn invalid(errors: &[DocumentError]) -> ApiError {
+/// 422 that names the first of `errors` in its sentence and lists them all; 400 when the text was not even JSON.
+pub fn invalid_document(errors: &[DocumentError]) -> ApiError {
     let first = errors.first();
     let sentence = first.map_or_else(
         || "The document is not valid.".to_owned(),

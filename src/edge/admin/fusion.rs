@@ -7,6 +7,7 @@ use crate::access::roles::Act;
 use crate::account::ledger::message::BudgetState;
 use crate::catalog::document::{Collection, Document};
 use crate::catalog::registry::draft::{DraftView, profile_name};
+use crate::catalog::registry::error::invalid_document;
 use crate::catalog::{FusionProfile, NanoUsd, Policy};
 use crate::edge::isolate::World;
 use crate::edge::objects::registry::{Applied, DraftCall, KeyPage, KeyQuery};
@@ -207,21 +208,14 @@ pub(super) async fn profile(admin: &Admin<'_>, id: &str, draft: Option<RawJson>)
             view.draft
         }
     };
-    let invalid =
-        |path: &str, message: &str| ApiError::new("invalid_document", format!("{path}: {message}")).about(path);
-    let document = Document::parse(Collection::FusionProfiles, draft.text())
-        .map_err(|error| invalid(&error.path, &error.message))?;
+    let document =
+        Document::parse(Collection::FusionProfiles, draft.text()).map_err(|error| invalid_document(&[error]))?;
     match document {
         Document::FusionProfile(profile) if document_is(&profile, id) => {
-            crate::catalog::compile::check_fusion_draft(&profile).map_err(|errors| {
-                errors.first().map_or_else(
-                    || invalid("", "not valid"),
-                    |error| invalid(&error.path, &error.message),
-                )
-            })?;
+            crate::catalog::compile::check_fusion_draft(&profile).map_err(|errors| invalid_document(&errors))?;
             Ok(profile)
         }
-        _ => Err(invalid("/id", &format!("must be {}", profile_name(id).id))),
+        _ => Err(ApiError::new("invalid_document", format!("/id: must be {}", profile_name(id).id)).about("/id")),
     }
 }
 

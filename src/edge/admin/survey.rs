@@ -7,6 +7,7 @@ use crate::account::asked::{Asked, AskedRequest};
 use crate::account::figures::{FiguresPart, figures as add_figures};
 use crate::account::reprice::{PERIOD, RepriceRequest, RepricedPart, repriced, slots};
 use crate::catalog::document::{Collection, Document};
+use crate::catalog::registry::error::invalid_document;
 use crate::catalog::{Policy, PolicyId};
 use crate::edge::reply::{self, Reply};
 use crate::edge::{clock, ledger, listing};
@@ -62,6 +63,9 @@ struct Staged {
 pub(super) async fn effect(admin: &Admin<'_>, id: &str) -> Reply {
     admin.may(Act::Read)?;
     let staged: Staged = admin.body().await?;
+    if !admin.world.catalog.policies.keys().any(|policy| policy.as_str() == id) {
+        return Err(ApiError::not_found(format!("There is no policy {id}.")));
+    }
     let live = observe::grant(admin, id)?;
     let changed = crate::access::Grant {
         policy: Arc::new(policy(admin, id, &staged.document)?),
@@ -85,10 +89,7 @@ pub(super) async fn effect(admin: &Admin<'_>, id: &str) -> Reply {
 
 /// The policy as it would be stored; what its fallbacks do not name is left out, as on publication.
 fn policy(admin: &Admin<'_>, id: &str, text: &RawJson) -> Result<Policy, ApiError> {
-    let invalid =
-        |path: &str, message: &str| ApiError::new("invalid_document", format!("{path}: {message}")).about(path);
-    let document =
-        Document::parse(Collection::Policies, text.text()).map_err(|error| invalid(&error.path, &error.message))?;
+    let document = Document::parse(Collection::Policies, text.text()).map_err(|error| invalid_document(&[error]))?;
     match document {
         Document::Policy(mut policy) if PolicyId::parse(id).is_ok_and(|id| policy.id == id) => {
             policy
@@ -96,6 +97,6 @@ fn policy(admin: &Admin<'_>, id: &str, text: &RawJson) -> Result<Policy, ApiErro
                 .retain(|model| admin.world.catalog.model(model.as_str()).is_some());
             Ok(policy)
         }
-        _ => Err(invalid("/id", &format!("must be {id}"))),
+        _ => Err(ApiError::new("invalid_document", format!("/id: must be {id}")).about("/id")),
     }
 }

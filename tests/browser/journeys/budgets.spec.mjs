@@ -45,7 +45,7 @@ test("calls are refused with the reset time, the page works, totals equal the su
   await ready(page, "Requests");
   const rows = page.getByRole("table", { name: "Requests" }).getByRole("row").filter({ hasText: "acme/large" });
   await expect(rows.filter({ hasText: "$0.0048" })).toHaveCount(2);
-  await expect(page.getByLabel("Of these requests")).toContainText("$0.0096");
+  await expect(page.getByLabel("Of all requests in this filter")).toContainText("$0.0096");
 
   // The playground says what a caller would be told, and the way out is on the policy's page.
   await open(page, "/admin/playground?policy=team-research&model=acme%2Flarge", "Playground");

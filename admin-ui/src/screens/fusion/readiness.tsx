@@ -47,32 +47,58 @@ function Age({ at }: { at: number }): JSX.Element {
   return <>{at === 0 ? 'checking' : `checked ${ago(at, now)}`}</>
 }
 
-function FiguresOf({ readiness }: { readiness: Readiness }): JSX.Element {
+/** What the figures are made of; `calls` as they are reserved for the policy that is shown. */
+function Reckoning({ calls }: { calls: readonly ReadinessCall[] }): JSX.Element {
+  return (
+    <details class="small muted">
+      <summary>How these are reckoned</summary>
+      <p class="small">For a request of about 1,000 tokens in three messages, at the prices and limits of now.</p>
+      <p class="small">
+        Reserve: {calls.map(call => `${call.slot} ${money(call.reserve_usd)}`).join(' + ')}, each at its output limit.
+      </p>
+      <p class="small">Typical cost: the same calls with answers of half their limit, 500 tokens at most.</p>
+      <p class="small">
+        Typical time: the slowest adviser, then the judge, then the synthesizer, by their measured speed.
+      </p>
+      <p class="small">Multiples: typical cost and time divided by those of the synthesizer without advisers.</p>
+    </details>
+  )
+}
+
+function FiguresOf({ readiness, calls }: { readiness: Readiness; calls: readonly ReadinessCall[] }): JSX.Element {
   const { figures } = readiness
   const alone = figures.synthesizer_alone
   return (
-    <Figures
-      label="What one request costs"
-      items={[
-        { name: 'Calls per request', value: figures.calls_max, note: 'max' },
-        { name: 'Reserve', value: money(figures.reserve_usd), note: 'upper bound' },
-        {
-          name: 'Typical cost',
-          value: figures.typical_cost_usd == null ? '–' : money(figures.typical_cost_usd),
-          note: figures.typical_cost_usd == null ? 'a model is unpriced' : 'estimate',
-        },
-        {
-          name: 'Synthesizer alone',
-          value: multiple(figures.cost_multiple),
-          note: (
-            <>
-              cost{figures.time_multiple != null && <> · {multiple(figures.time_multiple)} time</>}
-              {alone && <> of {money(alone.reserve_usd)}</>}
-            </>
-          ),
-        },
-      ]}
-    />
+    <div class="stack-8">
+      <Figures
+        label="What one request costs"
+        items={[
+          { name: 'Calls per request', value: figures.calls_max, note: 'max' },
+          { name: 'Reserve', value: money(figures.reserve_usd), note: 'upper bound' },
+          {
+            name: 'Typical cost',
+            value: money(figures.typical_cost_usd),
+            note: figures.typical_cost_usd == null ? 'a model is unpriced' : 'estimate',
+          },
+          {
+            name: 'Typical time',
+            value: duration(figures.typical_ms),
+            note: figures.typical_ms == null ? 'not measured yet' : 'estimate',
+          },
+          {
+            name: 'Synthesizer alone',
+            value: multiple(figures.cost_multiple),
+            note: (
+              <>
+                cost{figures.time_multiple != null && <> · {multiple(figures.time_multiple)} time</>}
+                {alone && <> · alone it reserves {money(alone.reserve_usd)}</>}
+              </>
+            ),
+          },
+        ]}
+      />
+      <Reckoning calls={calls} />
+    </div>
   )
 }
 
@@ -86,7 +112,7 @@ function KeyRows({ policy }: { policy: ReadinessPolicy }): JSX.Element | null {
   if (differing.length === 0) return null
   return (
     <details>
-      <summary class="small">{plural(differing.length, 'key')} differ</summary>
+      <summary class="small">{plural(differing.length, 'key differs', 'keys differ')}</summary>
       {differing.map(row => (
         <p class="small muted" key={row.kid}>
           <strong>{row.label ?? row.kid}</strong>: {row.listed ? 'listed' : 'hidden'}.{' '}
@@ -265,17 +291,17 @@ export function ReadinessPanels({
               { id: 'state', head: 'State', cell: call => <Chip tone={tones[call.state]}>{call.state}</Chip> },
               { id: 'reserve', head: 'Reserve', number: true, named: true, cell: call => money(call.reserve_usd) },
               {
-                id: 'p50',
-                head: 'p50',
+                id: 'time',
+                head: 'p50 / p95',
                 number: true,
                 named: true,
-                cell: call => <span title={`p95 ${duration(call.p95_ms)}`}>{duration(call.p50_ms)}</span>,
+                cell: call => `${duration(call.p50_ms)} / ${duration(call.p95_ms)}`,
               },
             ]}
           />
         )}
       </Panel>
-      {readiness && <FiguresOf readiness={readiness} />}
+      {readiness && <FiguresOf readiness={readiness} calls={shown?.calls ?? []} />}
       {readiness && readiness.policies.length > 0 && (
         <Policies readiness={readiness} caller={caller} draft={state.draft} onPolicy={choose} />
       )}

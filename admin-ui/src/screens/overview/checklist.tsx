@@ -1,8 +1,10 @@
 /** First run: each row is checked live by the Worker, nothing is ticked by hand. */
 import type { JSX } from 'preact'
 import type { Resource } from '../../api/resource.ts'
+import { enterSample } from '../../api/sample.ts'
 import type { SetupCheck } from '../../api/schema/govern.ts'
 import { segment } from '../../lib/text.ts'
+import { Button } from '../../ui/button.tsx'
 import { Panel } from '../../ui/panel.tsx'
 import { fixHref, Verify } from '../shared/fix.tsx'
 
@@ -49,7 +51,18 @@ export function Checklist({ setup }: { setup: Resource<{ checks: SetupCheck[] }>
   const checks = setup.data?.checks ?? []
   const done = checks.filter(check => check.ok).length
   return (
-    <Panel title="Set up" aside={`${done} of ${checks.length}, checked live`} flush>
+    <Panel
+      title="Set up"
+      aside={
+        <>
+          {done} of {checks.length}, checked live
+          <Button small onClick={() => void enterSample()}>
+            Use sample data
+          </Button>
+        </>
+      }
+      flush
+    >
       <ol class="checklist">
         {checks.map((check, index) => (
           <li key={check.id}>

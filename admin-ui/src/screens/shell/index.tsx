@@ -3,11 +3,12 @@ import { signal } from '@preact/signals'
 import type { JSX } from 'preact'
 import { useEffect, useMemo, useState } from 'preact/hooks'
 import { ErrorBoundary, lazy, Route, Router, useLocation } from 'preact-iso'
+import { leaveSample, sample } from '../../api/sample.ts'
 import type { Me } from '../../api/schema/session.ts'
 import { can } from '../../api/session.ts'
 import { modifier, useShortcuts } from '../../lib/shortcuts.ts'
 import { details, type Screen, screens } from '../../routes.tsx'
-import { LinkButton } from '../../ui/button.tsx'
+import { Button, LinkButton } from '../../ui/button.tsx'
 import { Icon } from '../../ui/icon.tsx'
 import { Page } from '../../ui/page.tsx'
 import { Empty, Skeleton } from '../../ui/states.tsx'
@@ -138,6 +139,14 @@ export default function Shell({ me }: { me: Me }): JSX.Element {
         <ErrorBoundary>
           <NewVersion />
         </ErrorBoundary>
+        {sample.value && (
+          <aside class="sample-bar" aria-label="Sample data">
+            <strong>Sample data</strong> of a made-up deployment. Filters and changes do nothing here.
+            <Button small onClick={leaveSample}>
+              Leave the sample
+            </Button>
+          </aside>
+        )}
         <header class="topbar">
           <span class="topbar-name clip">{me.deployment}</span>
           <button
@@ -157,7 +166,11 @@ export default function Shell({ me }: { me: Me }): JSX.Element {
             <ScreenFailed error={failed.error} />
           ) : (
             <ErrorBoundary onError={error => setFailed({ error, path })}>
-              <Router onLoadStart={() => setLoading(true)} onLoadEnd={() => setLoading(false)}>
+              <Router
+                key={sample.value ? 'sample' : 'own'}
+                onLoadStart={() => setLoading(true)}
+                onLoadEnd={() => setLoading(false)}
+              >
                 {shown.map(item => (
                   <Route key={item.path} path={`/admin${item.path}`} component={item.component} />
                 ))}
