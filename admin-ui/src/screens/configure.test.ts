@@ -12,7 +12,15 @@ import { applyPreset, checkDraft, withChain } from './fusion/checks.ts'
 import { type Section, sections, wordDiff } from './fusion/drafts.ts'
 import { aloneCall, fold, fusionCost, noRun } from './fusion/test-run.ts'
 import { effectiveBudget, keyState } from './keys/index.tsx'
-import { baseUrl, discoverRequest, type Endpoint, missing, poolDocument, providerDocument } from './models/endpoint.ts'
+import {
+  baseUrl,
+  discoverRequest,
+  type Endpoint,
+  missing,
+  poolDocument,
+  providerDocument,
+  setUpCommands,
+} from './models/endpoint.ts'
 import { modelRows } from './models/models.tsx'
 import { attention } from './overview/attention.tsx'
 import { noAnswer } from './playground/chat.ts'
@@ -216,6 +224,16 @@ describe('local endpoint', () => {
     const problem = missing({ ...endpoint, ...change })
     if (expected === null) expect(problem).toBeNull()
     else expect(problem).toMatch(expected)
+  })
+  it.each<[Endpoint['protection'], string[], string[]]>([
+    ['access', ['cloudflared tunnel create box', 'npx wrangler secret put'], ['[[']],
+    ['bearer', ['cloudflared tunnel route dns box'], ['[[', 'secret put']],
+    ['vpc', ['npx wrangler vpc service create box --type http', '[[vpc_services]]', 'binding = "B"'], ['route dns']],
+    ['mtls', ['npx wrangler mtls-certificate upload', '[[mtls_certificates]]', 'binding = "B"'], ['cloudflared']],
+  ])('%s has its own commands', (protection, has, hasNot) => {
+    const commands = setUpCommands({ ...endpoint, id: 'box', binding: 'B', protection })
+    for (const part of has) expect(commands).toContain(part)
+    for (const part of hasNot) expect(commands).not.toContain(part)
   })
   it('keeps what an existing provider had and the wizard does not ask for', () => {
     const saved = providerDocument(endpoint, { id: 'box', headers: { a: 'b' }, enabled: false, pool: 'p' })

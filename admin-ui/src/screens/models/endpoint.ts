@@ -144,21 +144,37 @@ export function withSealed(pool: Pool, label: string): Pool {
   return { ...pool, keys: [...(pool.keys ?? []).filter(key => key.label !== label), { ...kept, label, sealed: true }] }
 }
 
-export function tunnelCommands(endpoint: Endpoint): string {
+/** What makes the server reachable for the Worker alone, to be copied; `…` stands for what a command prints. */
+export function setUpCommands(endpoint: Endpoint): string {
+  const { protection, kind } = endpoint
+  const name = endpoint.id || 'llm'
+  const { port } = kinds[kind]
+  const binding = endpoint.binding || 'LOCAL_LLM'
+  if (protection === 'mtls')
+    return `npx wrangler mtls-certificate upload --cert cert.pem --key key.pem --name ${name}
+
+# wrangler.toml, with the id it printed; then npx wrangler deploy
+[[mtls_certificates]]
+binding = "${binding}"
+certificate_id = "…"`
   const host = endpoint.url.replace(/^https?:\/\//, '').replace(/\/.*$/, '') || 'llm.example.com'
-  const port = kinds[endpoint.kind].port
-  return [
-    'cloudflared tunnel login',
-    `cloudflared tunnel create ${endpoint.id || 'llm'}`,
-    `cloudflared tunnel route dns ${endpoint.id || 'llm'} ${host}`,
-    `cloudflared tunnel run --url http://127.0.0.1:${port} ${endpoint.id || 'llm'}`,
-    ...(endpoint.protection === 'access'
-      ? [
-          '',
-          '# In Zero Trust: an Access application for the host with a Service Auth policy, then',
-          `npx wrangler secret put ${endpoint.idSecret || 'LLM_ACCESS_ID'}`,
-          `npx wrangler secret put ${endpoint.secretSecret || 'LLM_ACCESS_SECRET'}`,
-        ]
-      : []),
-  ].join('\n')
+  const tunnel = `cloudflared tunnel login
+cloudflared tunnel create ${name}
+`
+  if (protection === 'vpc')
+    return `${tunnel}npx wrangler vpc service create ${name} --type http --tunnel-id … --ipv4 127.0.0.1 --http-port ${port}
+
+# wrangler.toml, with the id it printed; then npx wrangler deploy
+[[vpc_services]]
+binding = "${binding}"
+service_id = "…"
+remote = true`
+  const published = `${tunnel}cloudflared tunnel route dns ${name} ${host}
+cloudflared tunnel run --url http://127.0.0.1:${port} ${name}`
+  if (protection !== 'access') return published
+  return `${published}
+
+# In Zero Trust: an Access application for the host with a Service Auth policy, then
+npx wrangler secret put ${endpoint.idSecret || 'LLM_ACCESS_ID'}
+npx wrangler secret put ${endpoint.secretSecret || 'LLM_ACCESS_SECRET'}`
 }

@@ -29,8 +29,8 @@ import {
   poolDocument,
   protections,
   providerDocument,
+  setUpCommands,
   startUrl,
-  tunnelCommands,
 } from './endpoint.ts'
 
 const checkNames: Record<string, string> = {
@@ -241,10 +241,10 @@ export function Wizard({
           }
         />
       )}
-      {(protection === 'access' || protection === 'bearer') && (
+      {protection !== 'loopback' && (
         <details>
-          <summary>Commands for the tunnel</summary>
-          <Code text={tunnelCommands(endpoint)} label="Commands for the tunnel" />
+          <summary>Commands that set this up</summary>
+          <Code text={setUpCommands(endpoint)} label="Commands that set this up" />
         </details>
       )}
       {checking.error && <ErrorBox error={checking.error} what="That did not work" />}
