@@ -6,12 +6,12 @@ const port = Number(process.env['MOCK_PORT'] ?? 4174)
 
 export default defineConfig({
   testDir: 'e2e',
-  timeout: 30_000,
+  timeout: 60_000,
   workers: 2,
   fullyParallel: true,
   forbidOnly: true,
   reporter: [['list', { printSteps: false }]],
-  expect: { timeout: 7_000 },
+  expect: { timeout: 10_000 },
   use: {
     ...devices['Desktop Chrome'],
     baseURL: `http://127.0.0.1:${port}`,

@@ -5,6 +5,9 @@ import { expect, expectNoOverflow, ready, screens, setScenario, test } from './h
 
 const tags = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa']
 
+// axe takes seconds a page, and many times that where two run on a busy machine.
+test.describe.configure({ timeout: 240_000 })
+
 async function audit(page: Page, name: string): Promise<void> {
   const { violations } = await new AxeBuilder({ page }).withTags(tags).analyze()
   const found = violations.map(
@@ -65,7 +68,6 @@ for (const width of [1440, 390] as const) {
     }
 
     test('the trace of an own test is accessible and fits', async ({ page }) => {
-      test.slow()
       await page.goto('/admin/fusion?panel=test')
       const drawer = page.getByRole('dialog', { name: 'Test prompt' })
       await drawer.getByLabel('Prompt').fill('How?')
