@@ -4,6 +4,7 @@ import { spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import { chromium } from "@playwright/test";
+import { projectNode } from "../../scripts/lib/project.mjs";
 
 const RUNS = Number(process.env.RUNS ?? 5);
 const PORT = Number(process.env.MOCK_PORT ?? 4178);
@@ -20,7 +21,7 @@ const FIGURES = [
   { name: "200 spans expanded", budget: 150, slow: 1, run: expand },
 ];
 
-const mock = spawn(process.execPath, ["e2e/mock/server.ts"], { cwd: path.join(ROOT, "admin-ui"), env: { ...process.env, PORT: String(PORT) }, stdio: "ignore" });
+const mock = spawn(projectNode, ["e2e/mock/server.ts"], { cwd: path.join(ROOT, "admin-ui"), env: { ...process.env, PORT: String(PORT) }, stdio: "ignore" });
 for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => { mock.kill(); process.exit(1); });
 const browser = await chromium.launch({ executablePath: process.env.CHROMIUM_PATH ?? "/usr/bin/chromium", args: ["--no-sandbox", "--disable-gpu"] });
 try {
