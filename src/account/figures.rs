@@ -10,7 +10,7 @@ use crate::wire::Millis;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// Newest rows of one Ledger that one question looks at. Reading so many took a quarter of a second.
+/// Newest rows of one Ledger that one question looks at.
 pub const MAX_LOOKED_AT: usize = 10_000;
 /// Bars of the histogram at most.
 pub const MAX_BARS: u64 = 60;

@@ -90,7 +90,7 @@ describe("figures of a filter", () => {
 });
 
 describe("a Ledger with many rows", () => {
-  test("shows them in steps, each once, and grants between them", async () => {
+  test("shows them in steps, each once, while others come in", async () => {
     const [calls, lanes] = [1_100, 20];
     const lane = async () => {
       for (let number = 0; number < calls / lanes; number++) assert.equal((await router.call(CHAT, chat("p/one"), { key: keys.busy.key })).status, 200);

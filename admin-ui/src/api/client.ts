@@ -119,12 +119,15 @@ export async function failureOf(response: Response): Promise<ApiError> {
   })
 }
 
+export const notInSample = (): ApiError =>
+  new ApiError({ status: 0, code: 'sample', message: 'Sample data cannot do this. Leave the sample first.' })
+
 /** Sends one call and returns the raw response; a failure is thrown as ApiError. */
 export async function send(method: string, path: string, options: CallOptions = {}): Promise<Response> {
   if (sample.value) {
     const found = sampleAnswer(sample.value, method, path)
     if (found !== undefined) return Response.json(found)
-    throw new ApiError({ status: 0, code: 'sample', message: 'Sample data cannot do this. Leave the sample first.' })
+    throw notInSample()
   }
   let response: Response
   try {

